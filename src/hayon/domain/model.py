@@ -1,0 +1,132 @@
+"""The nouns everybody shares, as plain values. No behaviour beyond what a value can say about itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class MediaUse:
+    """One picture or video as a post uses it: which, and the words for those who cannot see it."""
+
+    media_id: UUID
+    alt_text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is said: text, media in order, and the platform's own options (warning, visibility, language …)."""
+
+    text: str = ""
+    media: tuple[MediaUse, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """What one platform or account says differently. None means: as in the post's own content."""
+
+    text: str | None = None
+    media: tuple[MediaUse, ...] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A stored file as measured when it was taken in. Sizes in bytes and pixels; `key` is where the media store keeps it."""
+
+    id: UUID
+    user_id: UUID
+    key: str
+    mime: str
+    size: int
+    width: int | None = None
+    height: int | None = None
+    duration_seconds: float | None = None
+    ready: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A connected profile on a platform. `host` is the address it was connected at; `facts` are the platform's own limits for it."""
+
+    id: UUID
+    user_id: UUID
+    platform: str
+    host: str
+    remote_id: str
+    handle: str
+    display_name: str = ""
+    avatar_url: str | None = None
+    is_default: bool = False
+    health: str = "active"
+    needs_reconnection: bool = False
+    health_message: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof that a post is live: the platform's own id for it, its public address, and when."""
+
+    remote_id: str
+    url: str | None
+    published_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """An unanswered (or the last) intent: written before the irreversible call, with every handle the call uses."""
+
+    attempt_id: UUID
+    handles: Mapping[str, Any]
+    intent_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to deliver one target until the lease ends. `fence` grows with every claim; an older one may write nothing.
+
+    `version` is that of the content when it was claimed; an edit since then refuses the intent.
+    """
+
+    target_id: UUID
+    post_id: UUID
+    user_id: UUID
+    account_id: UUID
+    platform: str
+    host: str
+    fence: int
+    version: int
+    claim_id: UUID
+    claimed_at: datetime
+    lease_until: datetime
+    due_at: datetime
+    idempotency_key: str
+    checkpoint: Mapping[str, Any]
+    tries: int
+    waits: int
+    looks: int
+    first_try_at: datetime | None
+    first_wait_at: datetime | None
+    doubted: bool
+    stop_asked: bool
+    permitted: bool
+    intent: Intent | None
+    last_intent: Intent | None
+    scheduled_at: datetime | None
+    max_lateness: timedelta | None
+    correlation_id: str
+    lost_leases: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What an account may still do on its platform, and until when that holds; learnt from the platform's own answers."""
+
+    left: int
+    resets_at: datetime | None

@@ -1,0 +1,71 @@
+"""When may the next try be? The only place where trying again is decided: not the HTTP client, worker or broker."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+LONG_TAIL = (timedelta(minutes=10), timedelta(minutes=30))
+HOURLY = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long and how often something is tried. All lengths are settings; tests shrink them.
+
+    `steps` is the ladder for what is unavailable; when it is used up the long tail follows (10 min, 30 min, hourly)
+    until `lasts` is over, counted from the first try; zero ends after the last step. `look_steps`, then hourly for
+    `looks_last`, are the automatic looks at an unconfirmed target; then a person is asked. `wait_floor` is the least
+    an uncounted wait takes, growing with each; `longest_limit` and `longest_not_yet` end a row of such waits.
+    """
+
+    steps: tuple[timedelta, ...] = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2))
+    lasts: timedelta = timedelta(hours=6)
+    look_steps: tuple[timedelta, ...] = (
+        timedelta(seconds=10), timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10),
+    )  # fmt: skip
+    looks_last: timedelta = timedelta(hours=24)
+    wait_floor: timedelta = timedelta(seconds=2)
+    wait_ceiling: timedelta = timedelta(minutes=5)
+    longest_limit: timedelta = timedelta(hours=24)
+    longest_not_yet: timedelta = timedelta(hours=2)
+    lost_leases: int = 3
+
+
+def next_try(tries: int, first_try_at: datetime, now: datetime, patience: Patience) -> datetime | None:
+    """When the next try of something unavailable is due, after `tries` counted ones; None when patience is used up."""
+    if tries <= len(patience.steps):
+        return now + patience.steps[tries - 1]
+    beyond = tries - len(patience.steps) - 1
+    due_at = now + (LONG_TAIL[beyond] if beyond < len(LONG_TAIL) else HOURLY)
+    return due_at if due_at - first_try_at <= patience.lasts else None
+
+
+def after_wait(waits: int, until: datetime | None, wait_seconds: float, now: datetime, patience: Patience) -> datetime:
+    """When an uncounted wait is over: the platform's own time, but never sooner than a floor that grows."""
+    floor = min(patience.wait_floor * 2 ** min(waits - 1, 16), patience.wait_ceiling)
+    wished = timedelta(seconds=max(0.0, wait_seconds))
+    earliest = now + (max(wished, patience.wait_floor) if wait_seconds or until else floor)
+    return max(earliest, until) if until else earliest
+
+
+def next_look(
+    looks: int, quiet_until: datetime | None, until: datetime | None, now: datetime, patience: Patience
+) -> datetime | None:
+    """When an unconfirmed target is looked at again, after `looks` looks; None when a person is to be asked.
+
+    A look that found nothing before the quiet time ended proves nothing, so one more always follows after it.
+    """
+    if until is not None and until > now:
+        return until
+    if looks <= len(patience.look_steps):
+        return now + patience.look_steps[looks - 1]
+    hourly = looks - len(patience.look_steps)
+    if hourly * HOURLY <= patience.looks_last:
+        return now + HOURLY
+    if quiet_until is not None and quiet_until > now:
+        return quiet_until
+    return None
+
+
+def too_late(scheduled_at: datetime | None, max_lateness: timedelta | None, now: datetime) -> bool:
+    """Whether the post's own rule says that it must not go out any more. Asked against what its author set."""
+    return scheduled_at is not None and max_lateness is not None and now > scheduled_at + max_lateness

@@ -1,0 +1,1 @@
+"""Hayon's tests. `make test` runs them all."""
