@@ -1,0 +1,178 @@
+"""Connected accounts: rows, sealed credentials and health. Nothing is opened or refreshed here."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Row
+
+from hayon.domain.lifecycle import Ended, Outcome
+from hayon.domain.model import Account
+from hayon.errors import Conflict, NotFound
+from hayon.store.database import Tx
+from hayon.store.schema import accounts, targets
+
+
+def as_account(row: Row[Any]) -> Account:
+    """The row without its secret."""
+    return Account(
+        id=row.id, user_id=row.user_id, platform=row.platform, host=row.host, remote_id=row.remote_id,
+        handle=row.handle, display_name=row.display_name, avatar_url=row.avatar_url, is_default=row.is_default,
+        health=row.health, needs_reconnection=row.needs_reconnection, health_message=row.health_message,
+        facts=row.facts or {},
+    )  # fmt: skip
+
+
+def list_accounts(tx: Tx, user_id: UUID) -> list[Account]:
+    """The person's connected accounts, by platform and in the order they were connected."""
+    statement = sa.select(accounts).where(accounts.c.user_id == user_id, accounts.c.disconnected_at.is_(None))
+    return [as_account(row) for row in tx.all(statement.order_by(accounts.c.platform, accounts.c.connected_at))]
+
+
+def get_row(tx: Tx, account_id: UUID, user_id: UUID | None = None) -> Row[Any]:
+    """The row with its sealed credential. Raises NotFound if there is none, or none of this person."""
+    statement = sa.select(accounts).where(accounts.c.id == account_id, accounts.c.disconnected_at.is_(None))
+    if user_id is not None:
+        statement = statement.where(accounts.c.user_id == user_id)
+    row = tx.first(statement)
+    if row is None:
+        raise NotFound("There is no such account.")
+    return row
+
+
+def find_same(tx: Tx, user_id: UUID, platform: str, host: str, remote_id: str) -> Row[Any] | None:
+    """The account this profile was connected as before, disconnected or not."""
+    return tx.first(
+        sa.select(accounts).where(
+            accounts.c.user_id == user_id, accounts.c.platform == platform, accounts.c.host == host,
+            accounts.c.remote_id == remote_id,
+        )
+    )  # fmt: skip
+
+
+def keep_account(tx: Tx, account: Account, sealed: bytes) -> UUID:
+    """Stores a new account, or reconnects the same profile under its old id. The first of a platform is the default."""
+    now = tx.now()
+    told: dict[str, Any] = {
+        "handle": account.handle, "display_name": account.display_name, "avatar_url": account.avatar_url,
+        "facts": dict(account.facts), "credential": sealed, "refresh_wanted": False, "health": "active",
+        "needs_reconnection": False, "health_message": "", "disconnected_at": None, "connected_at": now,
+        "blocked_until": None,
+    }  # fmt: skip
+    same = find_same(tx, account.user_id, account.platform, account.host, account.remote_id)
+    mine = sa.and_(
+        accounts.c.user_id == account.user_id, accounts.c.platform == account.platform,
+        accounts.c.disconnected_at.is_(None), accounts.c.is_default,
+    )  # fmt: skip
+    first = tx.first(sa.select(accounts.c.id).where(mine)) is None
+    if same is not None:
+        if same.id != account.id:
+            raise Conflict("This profile was connected at the same moment; try once more.")
+        told |= {"credential_version": accounts.c.credential_version + 1}
+        if first:
+            told["is_default"] = True
+        tx.run(sa.update(accounts).where(accounts.c.id == same.id).values(**told))
+        return account.id
+    tx.run(
+        sa.insert(accounts).values(
+            id=account.id, user_id=account.user_id, platform=account.platform, host=account.host,
+            remote_id=account.remote_id, is_default=first, credential_version=1, **told,
+        )
+    )  # fmt: skip
+    return account.id
+
+
+def make_default(tx: Tx, user_id: UUID, account_id: UUID) -> None:
+    """This account is what its platform's name means from now on."""
+    row = get_row(tx, account_id, user_id)
+    tx.run(
+        sa.update(accounts).where(accounts.c.user_id == user_id, accounts.c.platform == row.platform)
+        .values(is_default=accounts.c.id == account_id)
+    )  # fmt: skip
+
+
+def disconnect(tx: Tx, user_id: UUID, account_id: UUID) -> int:
+    """Forgets an account; its credential goes too, unless an unanswered intent still needs it for reading.
+
+    How many unfinished targets it had: their next claim fails them, or keeps them unconfirmed.
+    """
+    row = get_row(tx, account_id, user_id)
+    unfinished = sa.select(sa.func.count()).where(
+        targets.c.account_id == account_id, targets.c.status.in_(["pending", "processing", "unconfirmed"])
+    )
+    still_open = sa.select(targets.c.id).where(
+        targets.c.account_id == account_id, targets.c.open_attempt_id.is_not(None)
+    )
+    count = int(tx.value(unfinished))
+    values: dict[str, Any] = {"disconnected_at": tx.now(), "is_default": False}
+    if tx.first(still_open.limit(1)) is None:
+        values["credential"] = b""
+    tx.run(sa.update(accounts).where(accounts.c.id == account_id).values(**values))
+    if row.is_default:
+        heir = sa.select(accounts.c.id).where(
+            accounts.c.user_id == user_id, accounts.c.platform == row.platform, accounts.c.disconnected_at.is_(None)
+        )
+        next_id = tx.value(heir.order_by(accounts.c.connected_at).limit(1))
+        if next_id is not None:
+            tx.run(sa.update(accounts).where(accounts.c.id == next_id).values(is_default=True))
+    return count
+
+
+def take_refresh(tx: Tx, account_id: UUID, credential_version: int, lasts: timedelta) -> bool:
+    """Makes the caller the one refresher of this account for a while. False if another is at it, or was before."""
+    now = tx.now()
+    free = sa.or_(accounts.c.refreshing_until.is_(None), accounts.c.refreshing_until < now)
+    statement = sa.update(accounts).where(
+        accounts.c.id == account_id, accounts.c.credential_version == credential_version, free
+    )
+    return tx.run(statement.values(refreshing_until=now + lasts)).rowcount == 1
+
+
+def keep_credential(tx: Tx, account_id: UUID, credential_version: int, sealed: bytes) -> bool:
+    """Stores a refreshed credential if nobody stored another in between."""
+    statement = sa.update(accounts).where(
+        accounts.c.id == account_id, accounts.c.credential_version == credential_version
+    )
+    refreshed = {
+        "credential": sealed, "credential_version": credential_version + 1, "refreshing_until": None,
+        "refresh_wanted": False, "health": "active", "needs_reconnection": False, "health_message": "",
+    }  # fmt: skip
+    return tx.run(statement.values(**refreshed)).rowcount == 1
+
+
+def release_refresh(tx: Tx, account_id: UUID) -> None:
+    """The refresher gives up; the next may try."""
+    tx.run(sa.update(accounts).where(accounts.c.id == account_id).values(refreshing_until=None))
+
+
+def set_health(tx: Tx, account_id: UUID, health: str, message: str) -> None:
+    """What the platform really answered about this account. Anything but `active` asks its owner to reconnect."""
+    tx.run(
+        sa.update(accounts).where(accounts.c.id == account_id)
+        .values(health=health, needs_reconnection=health != "active", health_message=message)
+    )  # fmt: skip
+
+
+def keep_profile(tx: Tx, account_id: UUID, told: Mapping[str, Any]) -> None:
+    """Handle, name, picture and the platform's limits as it told them just now."""
+    tx.run(sa.update(accounts).where(accounts.c.id == account_id).values(**told))
+
+
+def note_outcome(tx: Tx, account_id: UUID, outcome: Outcome, now: datetime) -> None:
+    """What a try taught about its account: when it may be called again, that its credential is stale, that it is cut off."""
+    if outcome.ended is Ended.RATE_LIMITED and outcome.until is not None and outcome.until > now:
+        tx.run(sa.update(accounts).where(accounts.c.id == account_id).values(blocked_until=outcome.until))
+    elif outcome.ended is Ended.EXPIRED:
+        tx.run(sa.update(accounts).where(accounts.c.id == account_id).values(refresh_wanted=True))
+    elif outcome.ended is Ended.DISCONNECTED and outcome.health:
+        set_health(tx, account_id, outcome.health, outcome.message)
+
+
+def find_many(tx: Tx, user_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Account]:
+    """Those of the ids that are connected accounts of this person."""
+    statement = sa.select(accounts).where(
+        accounts.c.user_id == user_id, accounts.c.id.in_(ids), accounts.c.disconnected_at.is_(None)
+    )
+    return {row.id: as_account(row) for row in tx.all(statement)}

@@ -1,0 +1,191 @@
+"""One door to the database: a transaction is a plain function over a Tx, run whole. No table is named here.
+
+SQLite: one writer thread (`BEGIN IMMEDIATE`, WAL, `synchronous=FULL`), a few reader threads, one hop per transaction.
+PostgreSQL: asyncpg through SQLAlchemy, READ COMMITTED. Work once begun is never cancelled half way: it runs in a task
+of its own, and whoever waited for it may go away.
+"""
+
+import asyncio
+import secrets
+import sqlite3
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any, Concatenate, ParamSpec, TypeVar
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine, Row
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import StaticPool
+
+from hayon.errors import DatabaseUnreachable
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Clock = Callable[["Tx"], datetime]
+READERS = 3
+WRITERS = 8
+
+
+class Tx:
+    """One open transaction. `now()` is the database's clock, read anew at each call."""
+
+    __slots__ = ("_clock", "_connection")
+
+    def __init__(self, connection: Connection, clock: Clock) -> None:
+        self._connection = connection
+        self._clock = clock
+
+    @property
+    def on_postgres(self) -> bool:
+        """Whether row locks and `SKIP LOCKED` mean anything here."""
+        return self._connection.dialect.name == "postgresql"
+
+    def now(self) -> datetime:
+        """The database's time, aware, UTC. On PostgreSQL `clock_timestamp()`: it moves within a transaction."""
+        return self._clock(self)
+
+    def run(self, statement: sa.Executable, rows: Any = None) -> sa.CursorResult[Any]:
+        """Executes a statement; `rows` are its parameters (a list of them runs it for each)."""
+        return self._connection.execute(statement, rows)
+
+    def all(self, statement: sa.Executable) -> Sequence[Row[Any]]:
+        """Every row."""
+        return self.run(statement).all()
+
+    def first(self, statement: sa.Executable) -> Row[Any] | None:
+        """The first row, or None."""
+        return self.run(statement).first()
+
+    def value(self, statement: sa.Executable) -> Any:
+        """The first column of the first row, or None."""
+        return self.run(statement).scalar()
+
+
+def database_clock(tx: Tx) -> datetime:
+    """The time of the machine that keeps the database."""
+    if tx.on_postgres:
+        moment: datetime = tx.value(sa.text("SELECT clock_timestamp()"))
+        return moment.astimezone(UTC)
+    return datetime.now(UTC)
+
+
+class Database:
+    """Runs transactions. Raises DatabaseUnreachable where the database does not answer."""
+
+    def __init__(self, url: str, *, clock: Clock = database_clock) -> None:
+        self.url = sa.make_url(url)
+        self._clock = clock
+        self._running: set[asyncio.Task[Any]] = set()
+        self._engine: AsyncEngine | None = None
+        if self.url.get_backend_name() == "sqlite":
+            path = self.url.database or ""
+            self._writer_engine = _sqlite_engine(path, "IMMEDIATE")
+            self._reader_engine = _sqlite_engine(path, "DEFERRED", readers=READERS)
+            self._writer = ThreadPoolExecutor(1, "hayon-writer")
+            self._readers = ThreadPoolExecutor(READERS, "hayon-reader")
+        else:
+            self._engine = create_async_engine(
+                self.url.set(drivername="postgresql+asyncpg"),
+                pool_size=WRITERS, max_overflow=0, pool_timeout=30,
+                connect_args={"timeout": 5, "command_timeout": 30,
+                              "server_settings": {"idle_in_transaction_session_timeout": "30s"}},
+            )  # fmt: skip
+
+    @property
+    def single_process(self) -> bool:
+        """SQLite: only one process may work on it."""
+        return self._engine is None
+
+    async def write(self, work: Callable[Concatenate[Tx, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Runs one writing transaction and returns once it is committed durably."""
+        return await self._own_task(self._run(work, True, args, kwargs))
+
+    async def read(self, work: Callable[Concatenate[Tx, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Runs one reading transaction."""
+        return await self._own_task(self._run(work, False, args, kwargs))
+
+    async def close(self) -> None:
+        """Waits for what is running and lets every connection go."""
+        if self._running:
+            await asyncio.wait(self._running)
+        if self._engine is not None:
+            await self._engine.dispose()
+        else:
+            self._writer.shutdown()
+            self._readers.shutdown()
+            self._writer_engine.dispose()
+            self._reader_engine.dispose()
+
+    async def _own_task(self, work: Coroutine[Any, Any, R]) -> R:
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def _run(self, work: Callable[..., R], writes: bool, args: Any, kwargs: Any) -> R:
+        try:
+            if self._engine is None:
+                pool, engine = (self._writer, self._writer_engine) if writes else (self._readers, self._reader_engine)
+                return await asyncio.get_running_loop().run_in_executor(pool, self._whole, engine, work, args, kwargs)
+            async with self._engine.begin() as connection:
+                return await connection.run_sync(lambda plain: work(Tx(plain, self._clock), *args, **kwargs))
+        except (OperationalError, InterfaceError, OSError, TimeoutError, sa.exc.TimeoutError) as error:
+            raise DatabaseUnreachable(f"The database did not answer: {type(error).__name__}.") from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise DatabaseUnreachable("The connection to the database was cut.") from error
+            raise
+
+    def _whole(self, engine: Engine, work: Callable[..., R], args: Any, kwargs: Any) -> R:
+        with engine.begin() as connection:
+            return work(Tx(connection, self._clock), *args, **kwargs)
+
+
+def _sqlite_engine(path: str, begin: str, readers: int = 0) -> Engine:
+    options: dict[str, Any] = {"pool_size": readers, "max_overflow": 0} if readers else {"poolclass": StaticPool}
+    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False, "timeout": 30}, **options)
+
+    @sa.event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
+        # the driver's own transactions are switched off: we begin them ourselves, and never upgrade a reading one
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(f"BEGIN {begin}")
+
+    return engine
+
+
+class Moment(sa.TypeDecorator[datetime]):
+    """An aware UTC time. SQLite keeps it as text of fixed width, so that order is preserved."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Refuses naive times: a time without a zone is a mistake of ours."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002 - its signature
+        """Aware again, whatever the database gave."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def new_id(now: datetime) -> UUID:
+    """A fresh id that sorts by time (UUID version 7, RFC 9562), so that indexes grow at one end."""
+    milliseconds = int(now.timestamp() * 1000)
+    rest = secrets.randbits(74)
+    return UUID(int=milliseconds << 80 | 7 << 76 | rest >> 62 << 64 | 2 << 62 | rest & (1 << 62) - 1)

@@ -1,0 +1,71 @@
+"""Reading what a delivery needs beyond its claim: content, account, media, and whether its host can be reached."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Row
+
+from hayon.domain.model import Account, Claim, Content, Media
+from hayon.store.accounts import as_account
+from hayon.store.database import Tx
+from hayon.store.hosts import find_unreachable
+from hayon.store.media import as_media
+from hayon.store.posts import content_for
+from hayon.store.schema import accounts, attempts, media, post_media, posts
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """A claim's surroundings as they were at `now`. `keys` says where each media file is kept; `disconnected` that its owner
+    took the account away; `host_down` that nobody could reach the host lately."""
+
+    content: Content
+    account: Account
+    sealed: bytes
+    credential_version: int
+    refresh_wanted: bool
+    disconnected: bool
+    blocked_until: datetime | None
+    media: tuple[Media, ...]
+    keys: dict[UUID, str]
+    first_sent_at: datetime | None
+    host_down: bool
+    now: datetime
+
+
+def gather(tx: Tx, claim: Claim) -> Gathered:
+    """Everything at once, in one reading transaction."""
+    now = tx.now()
+    post = tx.first(sa.select(posts).where(posts.c.id == claim.post_id))
+    account = tx.first(sa.select(accounts).where(accounts.c.id == claim.account_id))
+    if post is None or account is None:
+        raise AssertionError("a target has a post and an account")
+    content = content_for(post, claim.platform, claim.account_id)
+    files = _media_of(tx, claim.post_id, [use.media_id for use in content.media])
+    first_sent = None
+    if claim.last_intent is not None:
+        first_sent = tx.value(
+            sa.select(sa.func.min(attempts.c.intent_at)).where(attempts.c.target_id == claim.target_id)
+        )
+    return Gathered(
+        content=content, account=as_account(account), sealed=account.credential,
+        credential_version=account.credential_version, refresh_wanted=account.refresh_wanted,
+        disconnected=account.disconnected_at is not None, blocked_until=account.blocked_until,
+        media=tuple(as_media(row) for row in files), keys={row.id: row.own_key or row.key for row in files},
+        first_sent_at=first_sent, host_down=find_unreachable(tx, claim.host), now=now,
+    )  # fmt: skip
+
+
+def _media_of(tx: Tx, post_id: UUID, wanted: list[UUID]) -> list[Row[Any]]:
+    if not wanted:
+        return []
+    rows = tx.all(
+        sa.select(media, post_media.c.key.label("own_key"))
+        .join(post_media, post_media.c.media_id == media.c.id)
+        .where(post_media.c.post_id == post_id, media.c.id.in_(wanted))
+    )
+    found = {row.id: row for row in rows}
+    return [found[one] for one in wanted if one in found]

@@ -1,0 +1,101 @@
+"""Rows of stored files and who refers to them. The files themselves are in the media store."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Row
+
+from hayon.domain.model import Media
+from hayon.errors import Conflict, NotFound
+from hayon.store.database import Tx
+from hayon.store.schema import media, post_media, posts
+
+
+def as_media(row: Row[Any]) -> Media:
+    """The row as a value."""
+    return Media(
+        id=row.id, user_id=row.user_id, key=row.key, mime=row.mime, size=row.size, width=row.width, height=row.height,
+        duration_seconds=row.duration_seconds, ready=row.ready,
+    )  # fmt: skip
+
+
+def insert_media(tx: Tx, one: Media) -> None:
+    """A grant to upload was given; the file is awaited."""
+    tx.run(
+        sa.insert(media).values(
+            id=one.id, user_id=one.user_id, key=one.key, mime=one.mime, size=one.size, ready=False, created_at=tx.now()
+        )
+    )  # fmt: skip
+
+
+def complete_media(tx: Tx, one: Media) -> None:
+    """What really arrived, as measured."""
+    tx.run(
+        sa.update(media).where(media.c.id == one.id, media.c.user_id == one.user_id).values(
+            mime=one.mime, size=one.size, width=one.width, height=one.height, duration_seconds=one.duration_seconds,
+            ready=True,
+        )
+    )  # fmt: skip
+
+
+def get_media(tx: Tx, user_id: UUID, media_id: UUID) -> Media:
+    """One file of this person. Raises NotFound."""
+    row = tx.first(sa.select(media).where(media.c.id == media_id, media.c.user_id == user_id))
+    if row is None:
+        raise NotFound("There is no such media.")
+    return as_media(row)
+
+
+def find_many(tx: Tx, user_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Media]:
+    """Those of the ids that are media of this person."""
+    rows = tx.all(sa.select(media).where(media.c.user_id == user_id, media.c.id.in_(ids))) if ids else []
+    return {row.id: as_media(row) for row in rows}
+
+
+def list_media(tx: Tx, user_id: UUID, *, limit: int) -> list[Media]:
+    """The library: what has arrived, the newest first."""
+    statement = sa.select(media).where(media.c.user_id == user_id, media.c.ready)
+    return [as_media(row) for row in tx.all(statement.order_by(media.c.created_at.desc()).limit(limit))]
+
+
+def delete_media(tx: Tx, user_id: UUID, media_id: UUID) -> Media:
+    """Forgets a file nobody refers to. Raises Conflict while a post uses it."""
+    one = get_media(tx, user_id, media_id)
+    used = sa.select(post_media.c.post_id).where(post_media.c.media_id == media_id)
+    if tx.first(used.limit(1)) is not None:
+        raise Conflict("A post uses this; it stays until the post no longer does.")
+    tx.run(sa.delete(media).where(media.c.id == media_id))
+    return one
+
+
+def find_uncopied(tx: Tx, limit: int) -> Sequence[Row[Any]]:
+    """References of handed-in posts that have no copy of their own yet: post, person, place in the post, key to copy from."""
+    return tx.all(
+        sa.select(post_media, media.c.user_id, media.c.key.label("source"))
+        .join(media, media.c.id == post_media.c.media_id)
+        .join(posts, posts.c.id == post_media.c.post_id)
+        .where(post_media.c.key.is_(None), posts.c.status != "DRAFT", posts.c.deleted_at.is_(None), media.c.ready)
+        .limit(limit)
+    )  # fmt: skip
+
+
+def keep_copy(tx: Tx, post_id: UUID, media_id: UUID, key: str) -> None:
+    """The post has its own copy from now on."""
+    statement = sa.update(post_media).where(post_media.c.post_id == post_id, post_media.c.media_id == media_id)
+    tx.run(statement.values(key=key))
+
+
+def find_forgotten(tx: Tx, older_than: timedelta, limit: int) -> list[Media]:
+    """Files nobody refers to for that long: never used by any post, drafts included."""
+    unused = ~sa.exists().where(post_media.c.media_id == media.c.id)
+    statement = sa.select(media).where(unused, media.c.created_at < tx.now() - older_than).limit(limit)
+    return [as_media(row) for row in tx.all(statement)]
+
+
+def forget(tx: Tx, media_id: UUID) -> bool:
+    """Deletes the row if still nobody refers to it."""
+    unused = ~sa.exists().where(post_media.c.media_id == media.c.id)
+    return tx.run(sa.delete(media).where(media.c.id == media_id, unused)).rowcount == 1

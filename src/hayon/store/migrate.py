@@ -1,0 +1,96 @@
+"""Brings a database to the shape this version works with. Nothing else changes tables."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from hayon.errors import DatabaseUnreachable, Misconfigured
+from hayon.store.schema import metadata
+
+R = TypeVar("R")
+LOCK_NUMBER = 0x4A59_4E01
+"""PostgreSQL's advisory lock under which one process at a time migrates."""
+
+
+async def migrate(url: str) -> tuple[str | None, str]:
+    """Migrates to the newest shape. The revision it had and the one it has now. Raises DatabaseUnreachable."""
+    return await _with_connection(url, _upgrade)
+
+
+async def find_difference(url: str) -> list[object]:
+    """How the tables differ from what this version expects; empty when they agree."""
+    return await _with_connection(url, lambda connection: compare_metadata(MigrationContext.configure(
+        connection, opts={"compare_type": True}), metadata))  # fmt: skip
+
+
+def newest() -> str:
+    """The revision this version works with."""
+    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    if revision is None:
+        raise AssertionError("there are migrations")
+    return revision
+
+
+async def find_revision(url: str) -> str | None:
+    """The revision the database has; None where it was never migrated."""
+    return await _with_connection(url, _revision)
+
+
+async def require_newest(url: str) -> None:
+    """Raises Misconfigured where the database has another shape than this version works with."""
+    found = await find_revision(url)
+    if found != newest():
+        raise Misconfigured(
+            f"The database has shape {found or 'none'}, this version works with {newest()}: run `hayon migrate` first."
+        )
+
+
+def _upgrade(connection: Connection) -> tuple[str | None, str]:
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({LOCK_NUMBER})"))
+    before = _revision(connection)
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    return before, newest()
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+async def _with_connection(url: str, work: Callable[[Connection], R]) -> R:
+    parsed = sa.make_url(url)
+    try:
+        if parsed.get_backend_name() == "sqlite":
+            return await asyncio.to_thread(_on_sqlite, parsed, work)
+        engine = create_async_engine(parsed.set(drivername="postgresql+asyncpg"), poolclass=NullPool)
+        async with engine.begin() as connection:
+            return await connection.run_sync(work)
+    except (OSError, OperationalError) as error:
+        raise DatabaseUnreachable(f"The database did not answer: {error}") from error
+
+
+def _on_sqlite(url: sa.URL, work: Callable[[Connection], R]) -> R:
+    engine = sa.create_engine(url, poolclass=NullPool)
+    with engine.begin() as connection:
+        return work(connection)

@@ -1,0 +1,97 @@
+"""The only place where a target's status is written, and the only place where a post's status is computed from its targets.
+
+Every transaction that moves targets does so inside `moving()`: it locks their posts first, in a statement of its own,
+and summarises them last. Without the lock, targets that settle at the same instant would each overlook the others.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from hayon.domain.lifecycle import MOVES, PostStatus, TargetStatus, TargetSummary, summarize
+from hayon.store import notices
+from hayon.store.database import Tx
+from hayon.store.schema import posts, targets
+
+T = TargetStatus
+OUTCOMES = {PostStatus.COMPLETED, PostStatus.PARTIAL_SUCCESS, PostStatus.FAILED}
+
+
+@contextmanager
+def moving(tx: Tx, post_ids: Iterable[UUID]) -> Iterator[datetime]:
+    """Locks the posts, gives the time, and at the end writes their summaries (and the notices that follow from them)."""
+    ids = sorted(set(post_ids))
+    lock_posts(tx, ids)
+    now = tx.now()
+    yield now
+    summarize_posts(tx, ids, now)
+
+
+def lock_posts(tx: Tx, ids: Collection[UUID]) -> None:
+    """Takes the posts' row locks in id order. SQLite's one writer needs none."""
+    if tx.on_postgres and ids:
+        tx.run(sa.select(posts.c.id).where(posts.c.id.in_(ids)).order_by(posts.c.id).with_for_update())
+
+
+def move(
+    tx: Tx, target_id: UUID, to: TargetStatus, *, since: Collection[TargetStatus], now: datetime,
+    fence: int | None = None, raise_fence: bool = False, **values: Any,
+) -> bool:  # fmt: skip
+    """Compare-and-set of one status: only from one of `since`, and only under `fence` if given. True if it was moved.
+
+    `raise_fence` takes the lease away from whoever holds it: an older worker can write nothing any more.
+    """
+    illegal = [one for one in since if one is not to and (one, to) not in MOVES]
+    if illegal:
+        raise AssertionError(f"no arrow leads from {illegal[0]} to {to}")
+    statement = sa.update(targets).where(targets.c.id == target_id, targets.c.status.in_([str(one) for one in since]))
+    if fence is not None:
+        statement = statement.where(targets.c.fence == fence)
+    if raise_fence:
+        values["fence"] = targets.c.fence + 1
+    if to is not T.PROCESSING:
+        values |= {"lease_until": None}
+    return tx.run(statement.values(status=str(to), updated_at=now, **values)).rowcount == 1
+
+
+def summarize_posts(tx: Tx, ids: Collection[UUID], now: datetime) -> int:
+    """Computes the posts' statuses from their targets and stores what changed. How many changed."""
+    if not ids:
+        return 0
+    rows = tx.all(
+        sa.select(
+            posts.c.id, posts.c.user_id, posts.c.status.label("stored"), posts.c.needs_attention, posts.c.scheduled_at,
+            targets.c.status, targets.c.claims, targets.c.due_at,
+        )
+        .join(targets, targets.c.post_id == posts.c.id)
+        .where(posts.c.id.in_(ids))
+    )  # fmt: skip
+    grouped: dict[UUID, list[Any]] = {}
+    for row in rows:
+        grouped.setdefault(row.id, []).append(row)
+    changed = 0
+    for post_id, members in grouped.items():
+        first = members[0]
+        status, attention = summarize(
+            TargetSummary(
+                TargetStatus(member.status), member.claims > 0, member.scheduled_at is not None,
+                member.status == T.UNCONFIRMED and member.due_at is None,
+            )
+            for member in members
+        )  # fmt: skip
+        if (first.stored, first.needs_attention) == (str(status), attention):
+            continue
+        changed += 1
+        tx.run(
+            sa.update(posts).where(posts.c.id == post_id)
+            .values(status=str(status), needs_attention=attention, updated_at=now)
+        )  # fmt: skip
+        if status in OUTCOMES and first.stored != status:
+            notices.post_ended(tx, first.user_id, post_id, status, [member.status for member in members], now)
+        if attention and not first.needs_attention:
+            notices.person_asked(tx, first.user_id, post_id, now)
+    return changed

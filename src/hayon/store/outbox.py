@@ -1,0 +1,170 @@
+"""The due rows, seen as a list: claiming them, and the sweep that takes back what was lost. Nothing here is delivered."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Row
+
+from hayon.domain.lifecycle import TargetStatus
+from hayon.domain.model import Claim, Intent
+from hayon.store.attempts import append_attempt
+from hayon.store.database import Tx
+from hayon.store.moves import lock_posts, move, moving, summarize_posts
+from hayon.store.schema import accounts, attempts, posts, targets
+
+T = TargetStatus
+ACTIVE = [str(T.PENDING), str(T.PROCESSING), str(T.UNCONFIRMED)]
+TAKEABLE = targets.c.status.in_([str(T.PENDING), str(T.UNCONFIRMED)])
+
+
+def claim_due(
+    tx: Tx, *, room: Mapping[str, int], claim_id: UUID, lease: timedelta, alone: bool = False,
+    named: Mapping[UUID, int] | None = None,
+) -> list[Claim]:  # fmt: skip
+    """Takes the lease of due targets, the longest waiting first, at most `room[platform]` of each platform.
+
+    `alone` takes only targets whose last lease was lost without an outcome (a worker may have died of them); else none
+    of these. `named` (target id to version, as bells name them) takes only these, and only in that version: a bell that
+    is early, stale or doubled claims nothing. `claim_id` finds the claims again if the answer of this commit is lost.
+    """
+    now = tx.now()
+    chosen: list[Row[Any]] = []
+    for platform, places in room.items():
+        candidates = (
+            sa.select(targets.c.id, targets.c.post_id)
+            .join(posts, posts.c.id == targets.c.post_id)
+            .where(TAKEABLE, targets.c.platform == platform, targets.c.due_at <= now)
+            .where(targets.c.lost_leases > 0 if alone else targets.c.lost_leases == 0)
+            .order_by(targets.c.due_at)
+            .limit(places)
+            .with_for_update(of=posts, skip_locked=True)
+        )
+        if named is not None:
+            pairs = [sa.and_(targets.c.id == one, targets.c.version == version) for one, version in named.items()]
+            candidates = candidates.where(sa.or_(sa.false(), *pairs))
+        chosen.extend(tx.all(candidates))
+        if alone and chosen:
+            break
+    if not chosen:
+        return []
+    if alone:
+        chosen = chosen[:1]
+    claimed = tx.run(
+        sa.update(targets)
+        .where(targets.c.id.in_([row.id for row in chosen]), TAKEABLE, targets.c.due_at <= now)
+        .values(
+            status=str(T.PROCESSING), fence=targets.c.fence + 1, claim_id=claim_id, claimed_at=now,
+            lease_until=now + lease, claims=targets.c.claims + 1, updated_at=now,
+        )
+        .returning(targets.c.id)
+    )  # fmt: skip
+    ids = [row.id for row in claimed]
+    summarize_posts(tx, {row.post_id for row in chosen}, now)
+    return read_claims(tx, targets.c.id.in_(ids))
+
+
+def find_claims(tx: Tx, claim_id: UUID) -> list[Claim]:
+    """The claims of one claiming, read back after its answer was lost."""
+    return read_claims(tx, sa.and_(targets.c.claim_id == claim_id, targets.c.status == str(T.PROCESSING)))
+
+
+def read_claims(tx: Tx, where: sa.ColumnElement[bool]) -> list[Claim]:
+    """Targets under lease as claims, with their intents, the longest waiting first."""
+    rows = tx.all(
+        sa.select(
+            targets, posts.c.scheduled_at, posts.c.max_lateness_seconds, posts.c.correlation_id, accounts.c.host,
+        )
+        .join(posts, posts.c.id == targets.c.post_id)
+        .join(accounts, accounts.c.id == targets.c.account_id)
+        .where(where)
+        .order_by(targets.c.due_at)
+    )  # fmt: skip
+    wanted = {one for row in rows for one in (row.open_attempt_id, row.last_attempt_id) if one}
+    intents = {}
+    if wanted:
+        found = sa.select(attempts.c.id, attempts.c.handles, attempts.c.intent_at).where(attempts.c.id.in_(wanted))
+        intents = {row.id: Intent(row.id, row.handles, row.intent_at) for row in tx.all(found)}
+    return [_claim(row, intents) for row in rows]
+
+
+def _claim(row: Row[Any], intents: Mapping[UUID, Intent]) -> Claim:
+    lateness = row.max_lateness_seconds
+    return Claim(
+        target_id=row.id, post_id=row.post_id, user_id=row.user_id, account_id=row.account_id, platform=row.platform,
+        host=row.host, fence=row.fence, version=row.version, claim_id=row.claim_id, claimed_at=row.claimed_at,
+        lease_until=row.lease_until, due_at=row.due_at, idempotency_key=row.idempotency_key,
+        # a checkpoint belongs to one version: what was prepared with the old words is never published
+        checkpoint=(row.checkpoint or {}) if row.checkpoint_version == row.version else {},
+        tries=row.tries, waits=row.waits, looks=row.looks, first_try_at=row.first_try_at,
+        first_wait_at=row.first_wait_at, doubted=row.doubted, stop_asked=row.stop_asked,
+        permitted=row.permitted_attempt_id is not None and row.permitted_attempt_id == row.open_attempt_id,
+        intent=intents.get(row.open_attempt_id), last_intent=intents.get(row.last_attempt_id),
+        scheduled_at=row.scheduled_at, max_lateness=None if lateness is None else timedelta(seconds=lateness),
+        correlation_id=row.correlation_id, lost_leases=row.lost_leases,
+    )  # fmt: skip
+
+
+def due_within(tx: Tx, ahead: timedelta, limit: int = 500) -> tuple[datetime, Sequence[datetime]]:
+    """The database's time, and the due times up to `ahead` of it, the earliest first: what timers are set by."""
+    now = tx.now()
+    statement = (
+        sa.select(targets.c.due_at).distinct()
+        .where(TAKEABLE, targets.c.due_at <= now + ahead)
+        .order_by(targets.c.due_at).limit(limit)
+    )  # fmt: skip
+    return now, [row.due_at for row in tx.all(statement)]
+
+
+def find_lone_due(tx: Tx) -> bool:
+    """Whether a target is due that must be delivered alone, because leases on it were lost."""
+    statement = (
+        sa.select(targets.c.id).where(TAKEABLE, targets.c.lost_leases > 0, targets.c.due_at <= tx.now()).limit(1)
+    )
+    return tx.first(statement) is not None
+
+
+def rescue(tx: Tx, *, lost_leases_limit: int, limit: int = 200) -> list[tuple[UUID, TargetStatus]]:
+    """Takes back targets whose lease ran out, however long ago. What was rescued, and to which status.
+
+    With an open intent the target becomes unconfirmed and is looked up first; without one nothing was sent, so it waits
+    again, or is cancelled where a stop was asked, or failed where leases on it were lost too often.
+    """
+    lost = (targets.c.status == str(T.PROCESSING)) & (targets.c.lease_until < tx.now())
+    rows = tx.all(sa.select(targets.c.id, targets.c.post_id).where(lost).order_by(targets.c.lease_until).limit(limit))
+    rescued: list[tuple[UUID, TargetStatus]] = []
+    if not rows:
+        return rescued
+    with moving(tx, [row.post_id for row in rows]) as now:
+        still = (targets.c.status == str(T.PROCESSING)) & (targets.c.lease_until < now)
+        ids = [row.id for row in rows]
+        for row in tx.all(sa.select(targets).where(targets.c.id.in_(ids), still).order_by(targets.c.id)):
+            losses = row.lost_leases + 1
+            values: dict[str, Any] = {"due_at": now, "lost_leases": losses}
+            if row.open_attempt_id is not None:
+                to = T.UNCONFIRMED
+            elif row.stop_asked:
+                to = T.CANCELLED
+            elif losses >= lost_leases_limit:
+                to = T.FAILED
+                values["message"] = f"The worker died preparing this, {losses} times. Nothing was published."
+                values["code"] = "worker_died"
+            else:
+                to = T.PENDING
+            if move(tx, row.id, to, since={T.PROCESSING}, now=now, fence=row.fence, raise_fence=True, **values):
+                rescued.append((row.id, to))
+                append_attempt(tx, row, ended="lease_lost", message="The worker did not come back.", now=now)
+    return rescued
+
+
+def repair_summaries(tx: Tx, *, limit: int = 500) -> int:
+    """Writes anew the status of posts that are stored as unfinished though every target has ended. Must always be 0."""
+    active = sa.select(targets.c.id).where(targets.c.post_id == posts.c.id, targets.c.status.in_(ACTIVE))
+    statement = (
+        sa.select(posts.c.id).where(posts.c.status.in_(["PENDING", "PROCESSING"]), ~active.exists()).limit(limit)
+    )
+    ids = sorted(row.id for row in tx.all(statement))
+    lock_posts(tx, ids)
+    return summarize_posts(tx, ids, tx.now())

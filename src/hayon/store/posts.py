@@ -1,0 +1,240 @@
+"""Posts and their targets as their author made them: written whole, read back, listed. What happens to them is elsewhere."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Row
+from sqlalchemy.exc import IntegrityError
+
+from hayon.domain.lifecycle import PostStatus, TargetStatus
+from hayon.domain.model import Account, Content, MediaUse, Override
+from hayon.errors import Conflict, NotFound
+from hayon.store.database import Tx, new_id
+from hayon.store.moves import summarize_posts
+from hayon.store.schema import accounts, attempts, post_media, posts, replays, targets
+
+MINE = (posts.c.deleted_at.is_(None),)
+
+
+class KeyUsed(Conflict):
+    """Another request with the same Idempotency-Key was accepted at the same moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """Everything an author hands in for one post, checked already. `scheduled_at` None means: now."""
+
+    content: Content
+    overrides: Mapping[str, Override]
+    platforms: tuple[str, ...]
+    account_ids: tuple[str, ...]
+    accounts: tuple[Account, ...]
+    scheduled_at: datetime | None
+    timezone: str
+    max_lateness_seconds: int | None
+    correlation_id: str
+    draft: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PostView:
+    """One post with its targets, as it is read."""
+
+    row: Row[Any]
+    targets: Sequence[Row[Any]]
+
+
+def content_json(content: Content) -> dict[str, Any]:
+    """How content is kept in its column."""
+    return {
+        "text": content.text,
+        "media": [{"mediaId": str(use.media_id), "altText": use.alt_text} for use in content.media],
+        "options": dict(content.options),
+    }
+
+
+def read_content(kept: Mapping[str, Any]) -> Content:
+    """The content a column keeps."""
+    return Content(kept["text"], read_uses(kept["media"]), kept.get("options") or {})
+
+
+def read_uses(kept: Sequence[Mapping[str, Any]]) -> tuple[MediaUse, ...]:
+    """The media uses a column keeps."""
+    return tuple(MediaUse(UUID(one["mediaId"]), one["altText"]) for one in kept)
+
+
+def overrides_json(overrides: Mapping[str, Override]) -> dict[str, Any]:
+    """How overrides are kept in their column: only what differs."""
+    kept = {}
+    for name, override in overrides.items():
+        one: dict[str, Any] = {"options": dict(override.options)}
+        if override.text is not None:
+            one["text"] = override.text
+        if override.media is not None:
+            one["media"] = [{"mediaId": str(use.media_id), "altText": use.alt_text} for use in override.media]
+        kept[name] = one
+    return kept
+
+
+def content_for(row: Any, platform: str, account_id: UUID | str) -> Content:
+    """What is said on one account: the post's content, what its platform says differently, then the account itself."""
+    content = read_content(row.content)
+    for name in (platform, str(account_id)):
+        kept = row.overrides.get(name)
+        if kept is not None:
+            content = Content(
+                kept.get("text", content.text),
+                read_uses(kept["media"]) if "media" in kept else content.media,
+                {**content.options, **kept.get("options", {})},
+            )
+    return content
+
+
+def insert_post(tx: Tx, user_id: UUID, writing: Writing, replay: tuple[str, str] | None = None) -> UUID:
+    """Writes post, targets and media references whole. `replay` is an Idempotency-Key and the request's fingerprint.
+
+    Raises KeyUsed where another transaction used that key at the same moment: the caller reads the answer to that one.
+    """
+    now = tx.now()
+    post_id = new_id(now)
+    tx.run(
+        sa.insert(posts).values(
+            id=post_id, user_id=user_id, status=str(PostStatus.DRAFT), needs_attention=False, version=1,
+            correlation_id=writing.correlation_id, created_at=now, **_written(writing, now),
+        )
+    )  # fmt: skip
+    _refer_media(tx, post_id, writing)
+    if replay is not None:
+        key, fingerprint = replay
+        made = {"user_id": user_id, "key": key, "fingerprint": fingerprint, "post_id": post_id, "created_at": now}
+        try:
+            tx.run(sa.insert(replays).values(made))
+        except IntegrityError as error:
+            raise KeyUsed from error
+    if not writing.draft:
+        _insert_targets(tx, user_id, post_id, writing, 1, now)
+        summarize_posts(tx, [post_id], now)
+    return post_id
+
+
+def find_replay(tx: Tx, user_id: UUID, key: str) -> Row[Any] | None:
+    """What a create with this Idempotency-Key led to, if there was one."""
+    return tx.first(sa.select(replays).where(replays.c.user_id == user_id, replays.c.key == key))
+
+
+def rewrite_post(tx: Tx, post_id: UUID, writing: Writing) -> None:
+    """The author's edit of a post that still may be edited: version up, targets as now selected. Locks are the caller's.
+
+    A draft gets no targets; one that is handed in now gets them all.
+    """
+    now = tx.now()
+    row = tx.first(sa.update(posts).where(posts.c.id == post_id).values(
+        version=posts.c.version + 1, **_written(writing, now)).returning(posts.c.version, posts.c.user_id))  # fmt: skip
+    if row is None:
+        raise NotFound("There is no such post.")
+    tx.run(sa.delete(post_media).where(post_media.c.post_id == post_id))
+    _refer_media(tx, post_id, writing)
+    if writing.draft:
+        return
+    kept = {one.account_id: one for one in tx.all(sa.select(targets).where(targets.c.post_id == post_id))}
+    chosen = {one.id for one in writing.accounts}
+    # nothing was ever sent for those left out: an edit is refused once any intent of the post was committed
+    left_out = [target.id for account_id, target in kept.items() if account_id not in chosen]
+    tx.run(sa.delete(attempts).where(attempts.c.target_id.in_(left_out)))
+    tx.run(sa.delete(targets).where(targets.c.id.in_(left_out)))
+    tx.run(
+        sa.update(targets).where(targets.c.post_id == post_id, targets.c.status.in_(["pending", "processing"])).values(
+            version=row.version, due_at=writing.scheduled_at or now, claims=0, waits=0, first_wait_at=None, updated_at=now,
+            checkpoint=None,
+        )
+    )  # fmt: skip
+    _insert_targets(tx, row.user_id, post_id, writing, row.version, now, without=frozenset(kept))
+
+
+def _written(writing: Writing, now: datetime) -> dict[str, Any]:
+    return {
+        "content": content_json(writing.content), "overrides": overrides_json(writing.overrides),
+        "selected": {"platforms": list(writing.platforms), "accountIds": list(writing.account_ids)},
+        "scheduled_at": writing.scheduled_at, "timezone": writing.timezone,
+        "max_lateness_seconds": writing.max_lateness_seconds, "updated_at": now,
+    }  # fmt: skip
+
+
+def _insert_targets(
+    tx: Tx, user_id: UUID, post_id: UUID, writing: Writing, version: int, now: datetime,
+    without: frozenset[UUID] = frozenset(),
+) -> None:  # fmt: skip
+    fresh = [
+        {
+            "id": new_id(now), "post_id": post_id, "user_id": user_id, "account_id": account.id,
+            "platform": account.platform, "position": position, "status": str(TargetStatus.PENDING), "version": version,
+            "due_at": writing.scheduled_at or now, "idempotency_key": str(new_id(now)), "created_at": now,
+            "updated_at": now,
+        }
+        for position, account in enumerate(writing.accounts)
+        if account.id not in without
+    ]  # fmt: skip
+    if fresh:
+        tx.run(sa.insert(targets), fresh)
+
+
+def _refer_media(tx: Tx, post_id: UUID, writing: Writing) -> None:
+    uses = [use.media_id for use in writing.content.media]
+    for override in writing.overrides.values():
+        uses.extend(use.media_id for use in override.media or ())
+    rows = [
+        {"post_id": post_id, "media_id": media_id, "position": position}
+        for position, media_id in enumerate(dict.fromkeys(uses), 1)
+    ]
+    if rows:
+        tx.run(sa.insert(post_media), rows)
+
+
+def get_post(tx: Tx, post_id: UUID, user_id: UUID) -> PostView:
+    """One post of this person with its targets. Raises NotFound."""
+    row = tx.first(sa.select(posts).where(posts.c.id == post_id, posts.c.user_id == user_id, *MINE))
+    if row is None:
+        raise NotFound("There is no such post.")
+    return PostView(row, _targets_of(tx, [post_id]))
+
+
+def list_posts(
+    tx: Tx, user_id: UUID, *, statuses: Sequence[str] = (), before: tuple[datetime, UUID] | None = None, limit: int = 50
+) -> list[PostView]:
+    """The newest first; `before` is the last one of the page before (created_at and id)."""
+    statement = sa.select(posts).where(posts.c.user_id == user_id, *MINE)
+    if statuses:
+        statement = statement.where(posts.c.status.in_(statuses))
+    if before is not None:
+        created_at, post_id = before
+        older = sa.and_(posts.c.created_at == created_at, posts.c.id < post_id)
+        statement = statement.where(posts.c.created_at <= created_at, sa.or_(posts.c.created_at < created_at, older))
+    rows = tx.all(statement.order_by(posts.c.created_at.desc(), posts.c.id.desc()).limit(limit))
+    grouped: dict[UUID, list[Row[Any]]] = {row.id: [] for row in rows}
+    for target in _targets_of(tx, list(grouped)):
+        grouped[target.post_id].append(target)
+    return [PostView(row, grouped[row.id]) for row in rows]
+
+
+def _targets_of(tx: Tx, post_ids: Sequence[UUID]) -> Sequence[Row[Any]]:
+    if not post_ids:
+        return []
+    return tx.all(
+        sa.select(targets, accounts.c.handle, accounts.c.host)
+        .join(accounts, accounts.c.id == targets.c.account_id)
+        .where(targets.c.post_id.in_(post_ids)).order_by(targets.c.post_id, targets.c.position, targets.c.id)
+    )  # fmt: skip
+
+
+def refuse_if_sent(tx: Tx, post_id: UUID) -> None:
+    """Raises Conflict once any intent of the post was committed, or a target has ended: its words can't change any more."""
+    gone = sa.select(targets.c.id).where(
+        targets.c.post_id == post_id,
+        sa.or_(targets.c.last_attempt_id.is_not(None), targets.c.status.in_(["completed", "failed", "cancelled"])),
+    )
+    if tx.first(gone.limit(1)) is not None:
+        raise Conflict("It is too late to change this post: part of it was sent, has failed or was cancelled already.")

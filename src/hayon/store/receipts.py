@@ -1,0 +1,60 @@
+"""Receipts: kept for ever, one remote id for one target. An answer of the call itself beats what was found by looking."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Row
+
+from hayon.domain.model import Receipt
+from hayon.store.database import Tx, new_id
+from hayon.store.schema import attempts, receipts
+
+
+def find_owner(tx: Tx, account_id: UUID, remote_id: str) -> Row[Any] | None:
+    """The receipt that names this remote id already, if any."""
+    return tx.first(sa.select(receipts).where(receipts.c.account_id == account_id, receipts.c.remote_id == remote_id))
+
+
+def list_receipts(tx: Tx, target_id: UUID) -> Sequence[Row[Any]]:
+    """All receipts of a target, the earliest first; more than one means that it stands twice."""
+    return tx.all(sa.select(receipts).where(receipts.c.target_id == target_id).order_by(receipts.c.kept_at))
+
+
+def may_adopt(tx: Tx, target: Row[Any], remote_id: str, *, exact: bool) -> bool:
+    """Whether a post found by looking may be taken for this target's.
+
+    Not if another target has it, nor (unless the match is exact) while another target of the account with the same
+    fingerprint has an unanswered intent: the post may be that one's.
+    """
+    owner = find_owner(tx, target.account_id, remote_id)
+    if owner is not None:
+        return bool(owner.target_id == target.id)
+    if exact:
+        return True
+    fingerprint = sa.select(attempts.c.fingerprint).where(attempts.c.id == target.last_attempt_id).scalar_subquery()
+    rival = sa.select(attempts.c.id).where(
+        attempts.c.account_id == target.account_id, attempts.c.fingerprint == fingerprint,
+        attempts.c.intent_at.is_not(None), attempts.c.answered_at.is_(None), attempts.c.target_id != target.id,
+    )  # fmt: skip
+    return tx.first(rival.limit(1)) is None
+
+
+def keep_receipt(
+    tx: Tx, target: Row[Any], receipt: Receipt, *, attempt_id: UUID | None, adopted: bool, now: datetime
+) -> None:
+    """Stores a receipt; the same one again changes nothing but that an own answer is no longer called adopted."""
+    known = find_owner(tx, target.account_id, receipt.remote_id)
+    if known is not None:
+        if known.adopted and not adopted:
+            statement = sa.update(receipts).where(receipts.c.id == known.id)
+            tx.run(statement.values(target_id=target.id, attempt_id=attempt_id, adopted=False, kept_at=now))
+        return
+    tx.run(
+        sa.insert(receipts).values(
+            id=new_id(now), target_id=target.id, account_id=target.account_id, attempt_id=attempt_id,
+            remote_id=receipt.remote_id, url=receipt.url, published_at=receipt.published_at, kept_at=now, adopted=adopted,
+        )
+    )  # fmt: skip

@@ -1,0 +1,202 @@
+"""The writes of one delivery, each one transaction under the fence: checkpoint, intent, absence, and the end of a try."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Row
+
+from hayon.domain.lifecycle import Ended, Outcome, Settlement, Standing, TargetStatus, settle
+from hayon.domain.model import Claim, Receipt
+from hayon.domain.pacing import Patience
+from hayon.errors import LeaseLost
+from hayon.store import accounts, hosts, notices
+from hayon.store.attempts import answer_intent, append_attempt, end_attempt, open_intent, reopen_intent
+from hayon.store.database import Tx
+from hayon.store.moves import lock_posts, move, moving
+from hayon.store.receipts import find_owner, keep_receipt, list_receipts, may_adopt
+from hayon.store.schema import targets
+
+T = TargetStatus
+ANYWHERE = frozenset(T)
+
+
+def save_checkpoint(tx: Tx, claim: Claim, checkpoint: Mapping[str, Any], lease: timedelta) -> None:
+    """Stores where the next try goes on, and renews the lease: this is progress. Raises LeaseLost under an older fence."""
+    saved = tx.run(
+        sa.update(targets)
+        .where(targets.c.id == claim.target_id, targets.c.fence == claim.fence, targets.c.status == str(T.PROCESSING))
+        .values(checkpoint=dict(checkpoint), checkpoint_version=claim.version, lease_until=tx.now() + lease)
+    )
+    if saved.rowcount != 1:
+        raise LeaseLost("Another worker delivers this by now.")
+
+
+def commit_intent(
+    tx: Tx, claim: Claim, *, handles: Mapping[str, Any], fingerprint: str, lease: timedelta, deadline: timedelta,
+    settles_within: timedelta | None,
+) -> UUID | None:  # fmt: skip
+    """Writes the intent, if fence, status and the claimed version still hold and nobody asked to stop; else None.
+
+    Once it is written, cancel and edit answer "too late". Its quiet time is counted from here.
+    """
+    lock_posts(tx, [claim.post_id])
+    now = tx.now()
+    target = _find_mine(tx, claim)
+    if target is None or target.version != claim.version or target.stop_asked or target.open_attempt_id is not None:
+        return None
+    if target.lease_until <= now:
+        return None
+    tx.run(sa.update(targets).where(targets.c.id == claim.target_id).values(lease_until=now + lease))
+    quiet_until = None if settles_within is None else now + deadline + settles_within
+    return open_intent(tx, target, handles=handles, fingerprint=fingerprint, quiet_until=quiet_until, now=now)
+
+
+def record_absence(tx: Tx, claim: Claim, lease: timedelta) -> datetime | TargetStatus | None:
+    """The platform shows nothing of the open intent. Whether that counts is decided here, by the database's clock.
+
+    The target's new status if it answers the intent (`processing`: go on; `cancelled`: a stop was asked); the time at
+    which it would count, if it is too early; None if it never counts. A person who said "it is not there" has answered
+    that question already. Raises LeaseLost under an older fence.
+    """
+    with moving(tx, [claim.post_id]) as now:
+        target = _find_mine(tx, claim)
+        if target is None or target.open_attempt_id is None:
+            raise LeaseLost("Another worker delivers this by now.")
+        permitted = target.permitted_attempt_id == target.open_attempt_id
+        if not permitted and target.quiet_until is None:
+            return None
+        if not permitted and target.quiet_until > now:
+            early: datetime = target.quiet_until
+            return early
+        values = answer_intent(tx, target.open_attempt_id, "person" if permitted else "absence", now)
+        if target.stop_asked:
+            append_attempt(tx, target, ended="absent", message="Nothing went live; stopped as asked.", now=now)
+            move(tx, target.id, T.CANCELLED, since={T.PROCESSING}, now=now, raise_fence=True, due_at=None, **values)
+            return T.CANCELLED
+        tx.run(sa.update(targets).where(targets.c.id == target.id).values(lease_until=now + lease, looks=0, **values))
+        return T.PROCESSING
+
+
+def settle_try(tx: Tx, claim: Claim, outcome: Outcome, *, attempt_id: UUID | None, patience: Patience) -> Settlement:
+    """Writes the end of one try: attempt, target, summary and notices. Raises LeaseLost where the fence has moved on,
+    unless the outcome is the call's own receipt, which settles whatever the fence.
+    """
+    own_answer = outcome.receipt is not None and not outcome.adopted
+    adopter = _find_adopter(tx, claim, outcome.receipt) if own_answer and outcome.receipt else None
+    with moving(tx, [claim.post_id, *([adopter.post_id] if adopter else [])]) as now:
+        target = tx.first(sa.select(targets).where(targets.c.id == claim.target_id))
+        if target is None:
+            raise LeaseLost("This target is gone.")
+        mine = target.status == T.PROCESSING and target.fence == claim.fence
+        hosts.note_outcome(tx, claim.host, outcome, now)
+        if own_answer:
+            return _settle_receipt(tx, target, outcome, attempt_id, now)
+        if not mine:
+            raise LeaseLost("Another worker delivers this by now.")
+        if outcome.receipt is not None and not may_adopt(tx, target, outcome.receipt.remote_id, exact=outcome.exact):
+            outcome = replace(
+                outcome, ended=Ended.UNCONFIRMED, receipt=None,
+                message="A post with these words stands on the account, but it may be another post's.",
+            )  # fmt: skip
+        if target.version != claim.version and target.open_attempt_id is None:
+            # whatever became of the old words, the author has written others since
+            outcome = replace(outcome, ended=Ended.OVERTAKEN, receipt=None)
+        if attempt_id is None or attempt_id != target.open_attempt_id:
+            # only the answer to the open intent's own call can prove that nothing went live
+            outcome = replace(outcome, proves_absence=False)
+        settlement = settle(_standing(target), outcome, now, patience)
+        _write_try(tx, target, attempt_id, outcome, now)
+        values: dict[str, Any] = {}
+        if settlement.answers_intent and target.open_attempt_id is not None:
+            answered_by = "receipt" if outcome.receipt else "refusal"
+            values |= answer_intent(tx, target.open_attempt_id, answered_by, now)
+        if outcome.receipt is not None:
+            keep_receipt(tx, target, outcome.receipt, attempt_id=target.last_attempt_id, adopted=True, now=now)
+            values |= _proof(outcome.receipt)
+        move(
+            tx, target.id, settlement.status, since={T.PROCESSING}, now=now, fence=claim.fence, raise_fence=True,
+            due_at=settlement.due_at, tries=settlement.tries, waits=settlement.waits, looks=settlement.looks,
+            first_wait_at=settlement.first_wait_at, lost_leases=0, message=settlement.message, code=outcome.code,
+            first_try_at=target.first_try_at or (now if settlement.tries else None),
+            claims=0 if outcome.ended is Ended.OVERTAKEN else target.claims, **values,
+        )  # fmt: skip
+        accounts.note_outcome(tx, target.account_id, outcome, now)
+        return settlement
+
+
+def _find_mine(tx: Tx, claim: Claim) -> Row[Any] | None:
+    return tx.first(
+        sa.select(targets).where(
+            targets.c.id == claim.target_id, targets.c.fence == claim.fence, targets.c.status == str(T.PROCESSING)
+        )
+    )
+
+
+def _standing(target: Row[Any]) -> Standing:
+    return Standing(
+        intent_open=target.open_attempt_id is not None, doubted=target.doubted, stop_asked=target.stop_asked,
+        tries=target.tries, waits=target.waits, looks=target.looks, first_try_at=target.first_try_at,
+        first_wait_at=target.first_wait_at, quiet_until=target.quiet_until, due_at=target.due_at,
+    )  # fmt: skip
+
+
+def _write_try(tx: Tx, target: Row[Any], attempt_id: UUID | None, outcome: Outcome, now: datetime) -> None:
+    told = {"ended": str(outcome.ended), "message": outcome.message, "code": outcome.code}
+    if attempt_id is None:
+        append_attempt(tx, target, **told, http_status=outcome.http_status, now=now)
+    else:
+        end_attempt(tx, attempt_id, **told, http_status=outcome.http_status, now=now)
+
+
+def _settle_receipt(tx: Tx, target: Row[Any], outcome: Outcome, attempt_id: UUID | None, now: datetime) -> Settlement:
+    """The call's own answer always settles: completed, whatever the fence, from any status."""
+    receipt = outcome.receipt
+    if receipt is None:
+        raise AssertionError("no receipt to settle")
+    owner = find_owner(tx, target.account_id, receipt.remote_id)
+    if owner is not None and owner.target_id != target.id:
+        if not owner.adopted:
+            raise LeaseLost("The platform gave one id to two posts; the first keeps it.")
+        _turn_out_adopter(tx, owner.target_id, now)
+    keep_receipt(tx, target, receipt, attempt_id=attempt_id, adopted=False, now=now)
+    _write_try(tx, target, attempt_id, outcome, now)
+    values: dict[str, Any] = {}
+    if target.open_attempt_id is not None:
+        values |= answer_intent(tx, target.open_attempt_id, "receipt", now)
+    if target.status != T.COMPLETED or target.remote_id == receipt.remote_id:
+        values |= _proof(receipt)
+    else:
+        links = [one.url for one in list_receipts(tx, target.id)]
+        notices.published_twice(tx, target.user_id, target.post_id, target.id, links, now)
+    move(
+        tx, target.id, T.COMPLETED, since=ANYWHERE, now=now, raise_fence=True,
+        due_at=None, message="", code="", lost_leases=0, **values,
+    )  # fmt: skip
+    return Settlement(T.COMPLETED, answers_intent=True)
+
+
+def _proof(receipt: Receipt) -> dict[str, Any]:
+    return {"remote_id": receipt.remote_id, "url": receipt.url, "published_at": receipt.published_at}
+
+
+def _find_adopter(tx: Tx, claim: Claim, receipt: Receipt) -> Row[Any] | None:
+    owner = find_owner(tx, claim.account_id, receipt.remote_id)
+    if owner is None or owner.target_id == claim.target_id:
+        return None
+    return tx.first(sa.select(targets.c.post_id).where(targets.c.id == owner.target_id))
+
+
+def _turn_out_adopter(tx: Tx, target_id: UUID, now: datetime) -> None:
+    """Another target took this post for its own by likeness; it has to look again."""
+    adopter = tx.first(sa.select(targets).where(targets.c.id == target_id))
+    if adopter is None or adopter.last_attempt_id is None:
+        raise AssertionError("an adopter has an intent")
+    move(
+        tx, adopter.id, T.UNCONFIRMED, since={T.COMPLETED}, now=now, raise_fence=True, due_at=now,
+        message="The post taken for this one turned out to be another's; looking again.",
+        **reopen_intent(tx, adopter.last_attempt_id),
+    )  # fmt: skip
