@@ -1,0 +1,223 @@
+"""The heart: one target is carried to its platform in nine steps, from claim to settle. Who claims, and when, is not here."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from hayon import telemetry
+from hayon.accounts import Accounts, Sealed
+from hayon.delivery.outcomes import StepEnded, read_error
+from hayon.domain import rules as rule_table
+from hayon.domain.lifecycle import Ended, Outcome, Settlement, TargetStatus
+from hayon.domain.model import Claim, Content
+from hayon.domain.pacing import Patience, too_late
+from hayon.errors import Conflict, DatabaseUnreachable, LeaseLost
+from hayon.outgoing import Answer, Deadline, Outgoing, Request
+from hayon.platforms.contract import Absent, Found, Parcel, ParcelMedia, Platform, Unclear
+from hayon.store import gathering, hosts, settling
+from hayon.store.database import Database
+
+ReadMedia = Callable[[str], Awaitable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """The lengths of time a delivery is bound by. `settles_within` replaces the platform's own where it is set."""
+
+    lease: timedelta = timedelta(seconds=90)
+    commit_deadline: timedelta = timedelta(seconds=60)
+    settles_within: timedelta | None = None
+
+
+@dataclass(slots=True)
+class Carried:
+    """One delivery on its way: what each step found or made for the next."""
+
+    claim: Claim
+    platform: Platform
+    gathered: gathering.Gathered = field(init=False)
+    parcel: Parcel = field(init=False)
+    handles: Mapping[str, Any] = field(default_factory=dict)
+    attempt_id: UUID | None = None
+
+
+class Delivery:
+    """Delivers claims. Holds no state of its own between two of them."""
+
+    def __init__(
+        self, database: Database, accounts: Accounts, platforms: Mapping[str, Platform], read_media: ReadMedia,
+        outgoing: Outgoing, times: Times, patience: Patience, *, link_cards: bool = True,
+    ) -> None:  # fmt: skip
+        self._database = database
+        self._accounts = accounts
+        self._platforms = platforms
+        self._read_media = read_media
+        self._outgoing = outgoing
+        self._times = times
+        self._patience = patience
+        self._link_cards = link_cards
+
+    async def deliver(self, claim: Claim) -> Settlement | None:
+        """Carries one claimed target through its steps. None where another worker owns it by now, or nothing could be
+        written: the lease guards it then.
+        """
+        carried = Carried(claim, self._platforms[claim.platform])  # 1. claim: a lease with a fence, taken by the worker
+        try:
+            await self._gather(carried)  # 2. gather: a parcel, all that an adapter may see
+            await self._unlock(carried)  # 3. unlock: a fresh credential
+            await self._reconcile(carried)  # 4. reconcile: only while an intent is unanswered or in doubt
+            await self._pace(carried)  # 5. pace: may we call now?
+            self._check(carried)  # 6. check: the rules once more
+            await self._prepare(carried)  # 7. prepare: everything repeatable
+            outcome = await self._publish(carried)  # 8. publish: the intent, then the one irreversible call
+        except (LeaseLost, DatabaseUnreachable) as error:
+            telemetry.emit("target.lease_lost", level="warning", **_names(claim), reason=str(error))
+            return None
+        except asyncio.CancelledError:
+            outcome = _interrupted(carried)
+            await self._settle(carried, outcome)
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a step raises becomes the outcome of the try
+            outcome = read_error(error, called=carried.attempt_id is not None)
+        return await self._settle(carried, outcome)  # 9. settle: attempt, target, summary, notices in one transaction
+
+    async def _gather(self, carried: Carried) -> None:
+        claim = carried.claim
+        found = carried.gathered = await self._database.read(gathering.gather, claim)
+        alt_texts = {use.media_id: use.alt_text for use in found.content.media}
+        carried.parcel = Parcel(
+            account=found.account, credential={}, content=found.content,
+            media=tuple(
+                ParcelMedia(one, alt_texts[one.id], partial(self._read_media, found.keys[one.id]))
+                for one in found.media
+            ),
+            idempotency_key=claim.idempotency_key, checkpoint=claim.checkpoint, now=found.now,
+            first_sent_at=found.first_sent_at, correlation_id=claim.correlation_id, allow_link_card=self._link_cards,
+        )  # fmt: skip
+
+    async def _unlock(self, carried: Carried) -> None:
+        found = carried.gathered
+        if found.disconnected and carried.claim.intent is None:
+            raise StepEnded(Outcome(Ended.DISCONNECTED, "The account was disconnected before this went out."))
+        sealed = Sealed(found.account, found.sealed, found.credential_version, found.refresh_wanted, found.now)
+        credential = await self._accounts.unlock(sealed, reading_only=carried.claim.intent is not None)
+        carried.parcel = replace(carried.parcel, credential=credential)
+
+    async def _reconcile(self, carried: Carried) -> None:
+        claim = carried.claim
+        intent = claim.intent or (claim.last_intent if claim.doubted else None)
+        if intent is None:
+            return
+        look = await carried.platform.reconcile(carried.parcel, intent.handles, self._outgoing)
+        if isinstance(look, Found):
+            raise StepEnded(Outcome(Ended.PUBLISHED, "Found on the platform.", receipt=look.receipt, adopted=True,
+                                    exact=look.exact))  # fmt: skip
+        if claim.intent is None:
+            return
+        if isinstance(look, Unclear) and not claim.permitted:
+            raise StepEnded(Outcome(Ended.UNCONFIRMED, look.message))
+        absence = await self._database.write(settling.record_absence, claim, self._times.lease)
+        if absence is TargetStatus.CANCELLED:
+            raise LeaseLost("Nothing went live; stopped as asked.")
+        if not isinstance(absence, TargetStatus):
+            message = look.message if isinstance(look, Absent | Unclear) else ""
+            raise StepEnded(Outcome(Ended.UNCONFIRMED, f"{message} It may still appear.", until=absence))
+
+    async def _pace(self, carried: Carried) -> None:
+        claim, found = carried.claim, carried.gathered
+        if too_late(claim.scheduled_at, claim.max_lateness, found.now):
+            raise StepEnded(Outcome(Ended.TOO_LATE, "It is later than this post allows, so it was not sent."))
+        if found.blocked_until is not None and found.blocked_until > found.now:
+            message = "The platform asked this account to wait."
+            raise StepEnded(Outcome(Ended.RATE_LIMITED, message, until=found.blocked_until))
+        if found.host_down:
+            probe_at = await self._database.write(hosts.wait_for_probe, claim.host, self._times.lease)
+            if probe_at is not None:
+                message = f"{found.account.host} cannot be reached at the moment."
+                raise StepEnded(Outcome(Ended.UNREACHABLE, message, until=probe_at))
+
+    def _check(self, carried: Carried) -> None:
+        found = carried.gathered
+        problems = rule_table.check(found.content, found.media, carried.platform.rules(found.account.facts))
+        if problems:
+            message = " ".join(problem.message for problem in problems)
+            raise StepEnded(Outcome(Ended.REJECTED, message, problems[0].rule))
+
+    async def _prepare(self, carried: Carried) -> None:
+        async def save(checkpoint: Mapping[str, Any]) -> None:
+            await self._database.write(settling.save_checkpoint, carried.claim, checkpoint, self._times.lease)
+
+        carried.handles = await carried.platform.prepare(carried.parcel, save, self._outgoing)
+
+    async def _publish(self, carried: Carried) -> Outcome:
+        # the deadline starts before the intent is written: whoever reads the intent's time may count on it
+        deadline = Deadline.after(self._times.commit_deadline.total_seconds())
+        own = self._times.settles_within
+        carried.attempt_id = await self._database.write(
+            settling.commit_intent, carried.claim, handles=carried.handles,
+            fingerprint=fingerprint(carried.gathered.content), lease=self._times.lease,
+            deadline=self._times.commit_deadline, settles_within=carried.platform.settles_within if own is None else own,
+        )  # fmt: skip
+        if carried.attempt_id is None:
+            raise StepEnded(Outcome(Ended.OVERTAKEN, "It was changed or stopped while it was being prepared."))
+        telemetry.emit("target.intended", **_names(carried.claim))
+        calls = 0
+
+        async def send(request: Request) -> Answer:
+            nonlocal calls
+            calls += 1
+            if calls > 1:
+                raise AssertionError("publish() makes exactly one call")
+            return await self._outgoing.send(request, deadline=deadline, commit=True)
+
+        receipt = await carried.platform.publish(carried.parcel, carried.handles, send)
+        return Outcome(Ended.PUBLISHED, "Published.", receipt=receipt)
+
+    async def _settle(self, carried: Carried, outcome: Outcome) -> Settlement | None:
+        """Writes the end. A receipt is written until it is stored; anything else may be left to the lease."""
+        claim, wait = carried.claim, 0.05
+        while True:
+            try:
+                settlement = await self._database.write(
+                    settling.settle_try, claim, outcome, attempt_id=carried.attempt_id, patience=self._patience
+                )
+            except (LeaseLost, Conflict) as error:
+                telemetry.emit("target.lease_lost", level="warning", **_names(claim), reason=str(error))
+                return None
+            except Exception as error:  # noqa: BLE001 - a receipt is written whatever stands in the way
+                holds_receipt = outcome.receipt is not None and not outcome.adopted
+                if not holds_receipt and wait > self._times.lease.total_seconds():
+                    telemetry.emit("target.lease_lost", level="error", **_names(claim), reason=str(error))
+                    return None
+                telemetry.emit("database.unreachable", level="warning", **_names(claim), reason=str(error))
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, 5.0) if holds_receipt else wait * 2
+            else:
+                telemetry.emit(
+                    "target.settled", **_names(claim), outcome=str(outcome.ended), status=str(settlement.status),
+                    reason=outcome.message,
+                )  # fmt: skip
+                return settlement
+
+
+def fingerprint(content: Content) -> str:
+    """What makes two targets of one account look alike on the platform."""
+    said = [content.text, [str(use.media_id) for use in content.media], sorted(content.options.items())]
+    return hashlib.sha256(json.dumps(said, default=str).encode()).hexdigest()
+
+
+def _interrupted(carried: Carried) -> Outcome:
+    if carried.attempt_id is not None:
+        return Outcome(Ended.UNCONFIRMED, "The worker was stopped before the answer came.")
+    return Outcome(Ended.INTERRUPTED, "The worker was stopped; another goes on.")
+
+
+def _names(claim: Claim) -> dict[str, str]:
+    return {"platform": claim.platform, "post_id": str(claim.post_id), "target_id": str(claim.target_id),
+            "correlation_id": claim.correlation_id}  # fmt: skip

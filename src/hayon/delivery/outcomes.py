@@ -1,0 +1,57 @@
+"""Reading an error as the outcome of a try. No decision is made here: settle() decides what follows."""
+
+from hayon.domain.lifecycle import Ended, Outcome
+from hayon.errors import (
+    CredentialExpired,
+    Disconnected,
+    NotYet,
+    PlatformError,
+    RateLimited,
+    Rejected,
+    Unavailable,
+    Unconfirmed,
+    Unreachable,
+)
+
+ENDED: dict[type[PlatformError], Ended] = {
+    Rejected: Ended.REJECTED,
+    Disconnected: Ended.DISCONNECTED,
+    CredentialExpired: Ended.EXPIRED,
+    RateLimited: Ended.RATE_LIMITED,
+    NotYet: Ended.NOT_YET,
+    Unavailable: Ended.UNAVAILABLE,
+    Unreachable: Ended.UNREACHABLE,
+    Unconfirmed: Ended.UNCONFIRMED,
+}
+
+
+class StepEnded(Exception):
+    """No error: a step ends the delivery early, with its outcome."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.message)
+        self.outcome = outcome
+
+
+def read_error(error: BaseException, *, called: bool) -> Outcome:
+    """What an error means. `called`: it came after the intent of this try, so only then may it prove an absence.
+
+    An error nobody foresaw is `unavailable` before the intent and `unconfirmed` after it.
+    """
+    if isinstance(error, StepEnded):
+        return error.outcome
+    if isinstance(error, PlatformError):
+        ended = next((ENDED[kind] for kind in type(error).__mro__ if kind in ENDED), Ended.UNAVAILABLE)
+        if not called and ended is Ended.UNCONFIRMED:
+            ended = Ended.UNAVAILABLE  # a read or an upload without an answer: nothing irreversible was asked for
+        return Outcome(
+            ended, error.message, error.code, error.http_status, called and error.proves_absence,
+            until=error.until if isinstance(error, RateLimited) else None,
+            wait_seconds=error.wait_seconds if isinstance(error, NotYet) else 0.0,
+            health=error.health if isinstance(error, Disconnected) else None,
+        )  # fmt: skip
+    if called:
+        return Outcome(
+            Ended.UNCONFIRMED, "Something unforeseen happened after it was handed over.", type(error).__name__
+        )
+    return Outcome(Ended.UNAVAILABLE, "Something unforeseen happened on our side.", type(error).__name__)

@@ -1,0 +1,314 @@
+"""Taking posts in: checked against every rule first, then written whole in one transaction, then the bell. Nothing is sent here."""
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from hayon import telemetry
+from hayon.brokers.contract import Broker
+from hayon.domain import rules as rule_table
+from hayon.domain.lifecycle import PostStatus
+from hayon.domain.model import Account, Content, Media, Override
+from hayon.domain.schedule import read_schedule
+from hayon.errors import Conflict, Invalid, Problem
+from hayon.platforms.contract import Platform
+from hayon.store import accounts, decisions, media, posts
+from hayon.store.database import Database, Tx
+from hayon.store.decisions import Told
+
+TEXT_LIMIT = 100_000
+TARGETS_LIMIT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """What an author hands in, as it came: nothing of it is checked yet. Overrides by platform or account id."""
+
+    content: Content
+    overrides: Mapping[str, Override] = field(default_factory=dict)
+    platforms: tuple[str, ...] = ()
+    account_ids: tuple[str, ...] = ()
+    scheduled_at: str | None = None
+    timezone: str = "UTC"
+    max_lateness_seconds: int | None = None
+    draft: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How the content fits one target: its length as the platform counts it, the limit, and what does not fit."""
+
+    account: Account
+    length: int
+    limit: int
+    unit: str
+    problems: Sequence[Problem]
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    writing: posts.Writing
+    fits: Sequence[Fit]
+    problems: Sequence[Problem]
+
+
+class Submission:
+    """Everything an author may do with posts. Each method returns once the database has it durably."""
+
+    def __init__(self, database: Database, broker: Broker, platforms: Mapping[str, Platform]) -> None:
+        self._database = database
+        self._broker = broker
+        self._platforms = platforms
+
+    async def dry_run(self, user_id: UUID, handed: Handed) -> tuple[Sequence[Fit], Sequence[Problem]]:
+        """What would be found against this post: per target, and what concerns the request as a whole. Writes nothing."""
+        read = await self._database.read(self._read, user_id, handed, "")
+        return read.fits, read.problems
+
+    async def submit(
+        self, user_id: UUID, handed: Handed, *, idempotency_key: str | None = None, correlation_id: str | None = None
+    ) -> tuple[UUID, bool]:
+        """Accepts a post (or keeps a draft). Its id, and whether an earlier request with the same key had made it already.
+
+        Raises Invalid with every problem found; then nothing is written. Raises Conflict where the key was used for
+        something else.
+        """
+        correlation_id = correlation_id or str(uuid4())
+        replay = None if idempotency_key is None else (idempotency_key, _fingerprint(handed))
+
+        def accept(tx: Tx) -> tuple[UUID, bool]:
+            if replay is not None:
+                known = posts.find_replay(tx, user_id, replay[0])
+                if known is not None:
+                    if known.fingerprint != replay[1]:
+                        raise Conflict("This Idempotency-Key was used for another request already.")
+                    return known.post_id, True
+            read = self._read(tx, user_id, handed, correlation_id)
+            _refuse(read)
+            post_id = posts.insert_post(tx, user_id, read.writing, replay)
+            return post_id, False
+
+        post_id, replayed = await self._write_once(accept)
+        if not replayed:
+            telemetry.emit("post.accepted", post_id=str(post_id), correlation_id=correlation_id, draft=handed.draft)
+            if not handed.draft:
+                await self._broker.ring()
+        return post_id, replayed
+
+    async def edit(self, user_id: UUID, post_id: UUID, handed: Handed, *, expected_version: int | None = None) -> None:
+        """Replaces what a post says, where and when, while nothing of it was sent. A draft handed in goes out."""
+
+        def change(tx: Tx) -> None:
+            correlation_id = posts.get_post(tx, post_id, user_id).row.correlation_id
+            read = self._read(tx, user_id, handed, correlation_id)
+            _refuse(read)
+            decisions.edit_post(tx, user_id, post_id, read.writing, expected_version=expected_version)
+
+        await self._database.write(change)
+        telemetry.emit("post.edited", post_id=str(post_id))
+        await self._broker.ring()
+
+    async def submit_draft(self, user_id: UUID, post_id: UUID) -> None:
+        """Hands a draft in as it stands. Raises Conflict where it was handed in already."""
+
+        def hand_in(tx: Tx) -> None:
+            post = posts.get_post(tx, post_id, user_id)
+            if post.row.status != PostStatus.DRAFT:
+                raise Conflict("This post was handed in already.")
+            read = self._read(tx, user_id, handed_again(post.row), post.row.correlation_id)
+            _refuse(read)
+            decisions.edit_post(tx, user_id, post_id, read.writing)
+
+        await self._database.write(hand_in)
+        telemetry.emit("post.accepted", post_id=str(post_id), draft=False)
+        await self._broker.ring()
+
+    async def cancel(self, user_id: UUID, post_id: UUID, target_ids: Collection[UUID] | None = None) -> list[Told]:
+        """Stops what can be stopped and says the truth about the rest."""
+        told = await self._database.write(decisions.cancel, user_id, post_id, target_ids)
+        telemetry.emit("post.cancelled", post_id=str(post_id))
+        return told
+
+    async def retry(self, user_id: UUID, post_id: UUID, target_ids: Collection[UUID] | None = None) -> list[Told]:
+        """Tries failed targets again, now."""
+        told = await self._database.write(decisions.retry, user_id, post_id, target_ids)
+        await self._broker.ring()
+        return told
+
+    async def resolve_published(
+        self, user_id: UUID, post_id: UUID, target_id: UUID, attempt_id: UUID, url: str
+    ) -> None:
+        """A person says that an unconfirmed target is there, and where."""
+
+        def resolve(tx: Tx) -> None:
+            target = next((one for one in posts.get_post(tx, post_id, user_id).targets if one.id == target_id), None)
+            remote_id = self._platforms[target.platform].remote_id_in(url, target.host) if target else None
+            if target is not None and remote_id is None:
+                message = f"That is no address of a post on this account: {url}"
+                raise Invalid([Problem("url", "not_a_post", message, target.platform)])
+            decisions.resolve_published(tx, user_id, post_id, target_id, attempt_id, url, remote_id or "")
+
+        await self._database.write(resolve)
+
+    async def resolve_absent(
+        self, user_id: UUID, post_id: UUID, target_id: UUID, attempt_id: UUID, *, looked_at: datetime, again: bool
+    ) -> None:
+        """A person says that an unconfirmed target is not there; `again` permits one more try after one more look."""
+        await self._database.write(
+            decisions.resolve_absent, user_id, post_id, target_id, attempt_id, looked_at=looked_at, again=again
+        )
+        await self._broker.ring()
+
+    async def delete(self, user_id: UUID, post_id: UUID) -> list[Told]:
+        """Stops and hides a post here; what is published stays where it is."""
+        return await self._database.write(decisions.delete_post, user_id, post_id)
+
+    async def _write_once(self, accept: Callable[[Tx], tuple[UUID, bool]]) -> tuple[UUID, bool]:
+        try:
+            return await self._database.write(accept)
+        except posts.KeyUsed:
+            # two requests with one key at the same moment: the unique key let one through, the other reads its answer
+            return await self._database.write(accept)
+
+    def _read(self, tx: Tx, user_id: UUID, handed: Handed, correlation_id: str) -> _Read:
+        """Reads what was handed in against accounts, media, clock and rules: everything found, nothing written."""
+        problems: list[Problem] = []
+        scheduled_at = read_schedule(handed.scheduled_at, handed.timezone, tx.now())
+        if isinstance(scheduled_at, Problem):
+            problems.append(scheduled_at)
+            scheduled_at = None
+        chosen = self._chosen(tx, user_id, handed, problems)
+        if not chosen and not handed.draft and not problems:
+            problems.append(Problem("selectedPlatforms", "none_selected", "Choose at least one account to publish on."))
+        problems.extend(_stray_overrides(handed, chosen))
+        files = _media(tx, user_id, handed, problems)
+        writing = posts.Writing(
+            handed.content, handed.overrides, handed.platforms, handed.account_ids,
+            () if handed.draft else tuple(chosen.values()), scheduled_at, handed.timezone, handed.max_lateness_seconds,
+            correlation_id, handed.draft,
+        )  # fmt: skip
+        fits = [self._fit(handed, account, files) for account in chosen.values()]
+        return _Read(writing, fits, problems)
+
+    def _chosen(self, tx: Tx, user_id: UUID, handed: Handed, problems: list[Problem]) -> dict[UUID, Account]:
+        """The accounts meant, each once: a platform's name means its default account."""
+        mine = accounts.list_accounts(tx, user_id)
+        by_id = {str(account.id): account for account in mine}
+        defaults = {account.platform: account for account in mine if account.is_default}
+        chosen: dict[UUID, Account] = {}
+        for index, platform in enumerate(handed.platforms):
+            where = f"selectedPlatforms[{index}]"
+            if platform not in self._platforms:
+                known = ", ".join(sorted(self._platforms))
+                problems.append(
+                    Problem(where, "unknown_platform", f"There is no platform {platform!r}; there are {known}.")
+                )
+            elif platform not in defaults:
+                problems.append(
+                    Problem(
+                        where, "no_account", f"No {platform} account is connected yet. Connect one first.", platform
+                    )
+                )
+            else:
+                chosen[defaults[platform].id] = defaults[platform]
+        for index, account_id in enumerate(handed.account_ids):
+            account = by_id.get(account_id)
+            if account is None:
+                message = "There is no such account, or it was disconnected."
+                problems.append(Problem(f"accountIds[{index}]", "no_account", message, account_id=account_id))
+            else:
+                chosen[account.id] = account
+        if len(chosen) > TARGETS_LIMIT:
+            problems.append(Problem("accountIds", "too_many", f"One post goes to at most {TARGETS_LIMIT} accounts."))
+        return chosen
+
+    def _fit(self, handed: Handed, account: Account, files: Mapping[UUID, Media]) -> Fit:
+        content = content_of(handed, account)
+        table = self._platforms[account.platform].rules(account.facts)
+        used = [files[use.media_id] for use in content.media if use.media_id in files]
+        problems = [
+            Problem(one.field, one.rule, one.message, account.platform, str(account.id))
+            for one in rule_table.check(content, used, table)
+        ]
+        return Fit(account, table.count(content.text, content.options), table.text_limit, table.text_unit, problems)
+
+
+def content_of(handed: Handed, account: Account) -> Content:
+    """What is said on one account: the post's own content, what its platform says differently, then the account itself."""
+    content = handed.content
+    for name in (account.platform, str(account.id)):
+        override = handed.overrides.get(name)
+        if override is not None:
+            content = Content(
+                content.text if override.text is None else override.text,
+                content.media if override.media is None else override.media,
+                {**content.options, **override.options},
+            )
+    return content
+
+
+def handed_again(row: Any) -> Handed:
+    """A stored post as if it were handed in now."""
+    overrides = {
+        name: Override(
+            kept.get("text"), posts.read_uses(kept["media"]) if "media" in kept else None, kept.get("options", {})
+        )
+        for name, kept in row.overrides.items()
+    }
+    return Handed(
+        posts.read_content(row.content), overrides, tuple(row.selected["platforms"]), tuple(row.selected["accountIds"]),
+        row.scheduled_at.isoformat() if row.scheduled_at else None, row.timezone, row.max_lateness_seconds,
+    )  # fmt: skip
+
+
+def _refuse(read: _Read) -> None:
+    """Drafts take anything well-formed; the rules of the platforms apply when a post is handed in."""
+    problems = list(read.problems)
+    if not read.writing.draft:
+        problems.extend(problem for fit in read.fits for problem in fit.problems)
+    if problems:
+        raise Invalid(problems)
+
+
+def _stray_overrides(handed: Handed, chosen: Mapping[UUID, Account]) -> list[Problem]:
+    if handed.draft:
+        return []
+    names = {name for account in chosen.values() for name in (account.platform, str(account.id))}
+    return [
+        Problem(
+            f"platformSpecificContent.{name}", "not_selected", f"There is content for {name!r}, which is not selected."
+        )
+        for name in handed.overrides
+        if name not in names
+    ]
+
+
+def _media(tx: Tx, user_id: UUID, handed: Handed, problems: list[Problem]) -> Mapping[UUID, Media]:
+    places = [("content.mediaItems", handed.content.media)]
+    places += [
+        (f"platformSpecificContent.{name}.mediaItems", one.media) for name, one in handed.overrides.items() if one.media
+    ]
+    files = media.find_many(tx, user_id, list({use.media_id for _, uses in places for use in uses}))
+    for where, uses in places:
+        for index, use in enumerate(uses):
+            field_name = f"{where}[{index}].mediaId"
+            if use.media_id not in files:
+                problems.append(Problem(field_name, "no_media", "There is no such media; upload it first."))
+            elif not files[use.media_id].ready:
+                message = "This upload is not complete yet; finish it with POST /api/media/{id}/complete."
+                problems.append(Problem(field_name, "media_not_ready", message))
+    return files
+
+
+def _fingerprint(handed: Handed) -> str:
+    return hashlib.sha256(json.dumps(handed, default=_plain, sort_keys=True).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: getattr(value, name) for name in value.__dataclass_fields__}
+    return str(value)

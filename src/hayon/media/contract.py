@@ -1,0 +1,147 @@
+"""What every media store is, wherever it keeps its files, and how keys look. Holds no file itself."""
+
+import re
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID, uuid4
+
+from hayon.errors import Invalid, NotFound, Problem
+from hayon.media.pictures import KINDS, Measured
+
+GRANT_LASTS = timedelta(minutes=15)
+LARGEST_UPLOAD = 50_000_000
+"""In bytes. What a platform takes is its own rule; this is what may be taken in at all."""
+
+Keep = Callable[[str], Awaitable[bool]]
+"""Says of a key whether anybody still refers to it."""
+
+_UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_ENDING = "|".join(KINDS.values())
+_KEY = re.compile(rf"(temp/{_UUID}/{_UUID}|posts/{_UUID}/{_UUID}/[1-9][0-9]{{0,3}})\.({_ENDING})")
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The right to upload one file: a request that needs no other permission, good until `expires_at`.
+
+    Sent with exactly these headers and a body of exactly the granted size.
+    """
+
+    key: str
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A file to hand out: what it is, how many bytes, and the bytes."""
+
+    key: str
+    mime: str
+    size: int
+    stream: AsyncIterator[bytes]
+
+
+class MediaStore(Protocol):
+    """Files under keys: `temp/{userId}/{uuid}.ext` for uploads, `posts/{userId}/{postId}/{n}.ext` for posts' own copies.
+
+    An upload is not there for anybody before it is completed; what is there never changes but for being replaced whole.
+    Every method raises NotFound for a key that does not look like one.
+    """
+
+    async def upload_grant(self, user_id: UUID, mime: str, size: int, public_url: str, now: datetime) -> Grant:
+        """A place for one new file of this person, this type and this size. Raises Invalid where no such file is taken."""
+        ...
+
+    async def receive(
+        self,
+        token: str,
+        stream: AsyncIterable[bytes],
+        content_type: str | None,
+        content_length: int | None,
+        now: datetime,
+    ) -> str:
+        """Takes an upload sent to a grant's address (the token is its last part) and returns its key. May be repeated.
+
+        Raises Forbidden for a token that is not good (any more), Invalid for another type or size than was granted,
+        Conflict where the upload was completed already. Stores whose uploads go straight to them raise NotFound.
+        """
+        ...
+
+    async def put(self, key: str, stream: AsyncIterable[bytes], largest: int = LARGEST_UPLOAD) -> None:
+        """Takes an upload without a grant, from our own hands; raises Invalid where it has more than `largest` bytes."""
+        ...
+
+    async def complete(self, key: str, mime: str) -> Measured:
+        """Verifies what arrived, strips location and camera data, and from then on it is there. May be repeated.
+
+        Raises NotFound where nothing arrived, Invalid where it is not an undamaged picture of the declared type.
+        """
+        ...
+
+    async def read(self, key: str) -> bytes:
+        """The whole file. Raises NotFound."""
+        ...
+
+    def open_stream(self, key: str) -> AsyncIterator[bytes]:
+        """The file in pieces. Raises NotFound when the first is asked for."""
+        ...
+
+    async def size(self, key: str) -> int:
+        """In bytes. Raises NotFound."""
+        ...
+
+    async def exists(self, key: str) -> bool:
+        """Whether it is there, and complete."""
+        ...
+
+    async def copy(self, source: str, to: str) -> None:
+        """Puts a copy under another key, replacing what was there. May be repeated, even when the source has gone since.
+
+        Raises NotFound where neither is there.
+        """
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Removes the file and what arrived for it. May be repeated."""
+        ...
+
+    def public_url(self, key: str, lasts: timedelta, public_url: str, now: datetime) -> str:
+        """An address at which anybody can fetch the file for so long, for platforms that fetch by themselves."""
+        ...
+
+    async def serve(self, token: str, now: datetime) -> Served:
+        """The file of an address made by `public_url`. Raises Forbidden for a token that is not good, NotFound."""
+        ...
+
+    async def sweep(self, older_than: timedelta, keep: Keep) -> int:
+        """Removes uploads older than this that nobody refers to, and drafts that broke off. How many."""
+        ...
+
+
+def temp_key(user_id: UUID, mime: str) -> str:
+    """A new key for an upload of this person. Raises Invalid for a type that is not taken."""
+    if mime not in KINDS:
+        raise Invalid([Problem("mimeType", "kind", f"{mime or 'A file without a type'} is not taken; {TAKEN}.")])
+    return f"temp/{user_id}/{uuid4()}.{KINDS[mime]}"
+
+
+def mime_of(key: str) -> str:
+    """The type that a key's ending stands for. Raises NotFound for what is no key."""
+    found = _KEY.fullmatch(key)
+    if found is None:
+        raise NotFound("There is no such file.")
+    return next(mime for mime, ending in KINDS.items() if ending == key.rsplit(".", 1)[1])
+
+
+def plain_mime(content_type: str) -> str:
+    """A content type without parameters, in its usual spelling."""
+    mime = content_type.split(";", maxsplit=1)[0].strip().lower()
+    return "image/jpeg" if mime in ("image/jpg", "image/pjpeg") else mime
+
+
+TAKEN = "JPEG, PNG, GIF and WebP are"

@@ -1,0 +1,127 @@
+"""The values of an exchange: what is asked, what came back, until when. No network here."""
+
+import json
+import secrets
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+# A clock that goes on while the machine sleeps. macOS has no BOOTTIME; its MONOTONIC counts sleep already.
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A moment on a clock that counts suspension (CLOCK_BOOTTIME, in seconds). Means nothing to another machine."""
+
+    at: float
+
+    @classmethod
+    def after(cls, seconds: float) -> "Deadline":
+        """So many seconds from now."""
+        return cls(time.clock_gettime(_CLOCK) + seconds)
+
+    def left(self) -> float:
+        """Seconds until then; 0 once it has passed."""
+        return max(0.0, self.at - time.clock_gettime(_CLOCK))
+
+    def passed(self) -> bool:
+        """Whether it is too late."""
+        return self.left() == 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a multipart form: a field, or a file where `filename` is set."""
+
+    name: str
+    content: bytes | str = field(repr=False)
+    filename: str | None = None
+    mime: str | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Request:
+    """One request. At most one of `json`, `body`, `parts` is set; `largest_answer` bounds the answer's body in bytes."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    json: Any = None
+    body: bytes | None = None
+    parts: Sequence[Part] | None = None
+    largest_answer: int = 2_000_000
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {_without_secrets(self.url)}>"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Answer:
+    """What came back: status, headers (names in lower case), the whole body, and the address that answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str
+
+    def json(self) -> Any:
+        """The body as JSON. Raises ValueError where it is none (proxies answer in HTML)."""
+        return json.loads(self.body)
+
+    @property
+    def text(self) -> str:
+        """The body as text, whatever bytes it holds."""
+        return self.body.decode("utf-8", "replace")
+
+    def __repr__(self) -> str:
+        return f"<Answer {self.status}, {len(self.body)} bytes, from {_without_secrets(self.url)}>"
+
+
+def body_of(request: Request) -> tuple[str | None, Sequence[bytes]]:
+    """The request's content type, where the body decides it, and its body in pieces (large files are not copied).
+
+    Raises ValueError where more than one of `json`, `body` and `parts` is set, or json cannot be written as JSON.
+    """
+    if sum(given is not None for given in (request.json, request.body, request.parts)) > 1:
+        raise ValueError("a request has one body: json, body or parts")
+    if request.json is not None:
+        return "application/json", [json.dumps(request.json, ensure_ascii=False, allow_nan=False).encode()]
+    if request.parts is not None:
+        boundary = secrets.token_hex(16)
+        return f"multipart/form-data; boundary={boundary}", list(_form(request.parts, boundary))
+    return None, [request.body] if request.body else []
+
+
+def _form(parts: Sequence[Part], boundary: str) -> Iterator[bytes]:
+    """multipart/form-data (RFC 7578), names escaped as browsers do (HTML standard, "multipart form data")."""
+    opening = f"--{boundary}\r\n"
+    for part in parts:
+        head = f'{opening}Content-Disposition: form-data; name="{_escaped(part.name)}"'
+        mime = part.mime
+        if part.filename is not None:
+            head += f'; filename="{_escaped(part.filename)}"'
+            mime = mime or "application/octet-stream"
+        if mime:
+            if not mime.isprintable():
+                raise ValueError("a content type is one printable line")
+            head += f"\r\nContent-Type: {mime}"
+        yield f"{head}\r\n\r\n".encode()
+        yield part.content.encode() if isinstance(part.content, str) else part.content
+        opening = f"\r\n--{boundary}\r\n"
+    yield f"{opening.rstrip()}--\r\n".encode()
+
+
+def _escaped(name: str) -> str:
+    return name.replace("\r", "%0D").replace("\n", "%0A").replace('"', "%22")
+
+
+def _without_secrets(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "?"
+    return f"{parts.scheme}://{parts.hostname or '?'}{parts.path}"

@@ -1,0 +1,233 @@
+"""Outgoing: sends one request, once, and says truly whether it may have arrived. Knows no platform."""
+
+import asyncio
+import re
+from collections.abc import Collection, Sequence
+
+import aiohttp
+from yarl import URL
+
+from hayon.errors import HayonError, PlatformError, Rejected, Unconfirmed, Unreachable
+from hayon.outgoing.addresses import join_url, origin_of, read_origin, read_url, refuse_port
+from hayon.outgoing.exchange import Answer, Deadline, Request, body_of
+from hayon.outgoing.wire import Body, Lookup, Names, Passage, open_session, passage
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+_BREAKS = re.compile(r"[\r\n\0]")
+_OURS = ("user-agent", "accept-encoding", "host", "connection", "content-length", "transfer-encoding", "cookie")
+
+
+class Outgoing:
+    """The one way out. Follows no redirects, keeps no cookies, never sends anything twice.
+
+    `identity` is the User-Agent of every request. Origins (scheme, host and port) in `trusted_origins` are those that
+    the operator set; every other may be called on public addresses only, unless `allow_private_addresses`.
+    `resolver` replaces the system's host names.
+    """
+
+    def __init__(
+        self,
+        *,
+        identity: str,
+        timeout_seconds: float = 30,
+        trusted_origins: Collection[str] = (),
+        allow_private_addresses: bool = False,
+        per_host: int = 256,
+        resolver: Lookup | None = None,
+    ) -> None:
+        self._identity = identity
+        self._timeout_seconds = timeout_seconds
+        self._trusted = frozenset(map(read_origin, trusted_origins))
+        self._allow_private_addresses = allow_private_addresses
+        self._per_host = per_host
+        self._resolver = resolver
+        self._names: list[Names] = []
+        self._sessions: dict[tuple[bool, bool], aiohttp.ClientSession] = {}
+        self._closed = False
+
+    async def send(self, request: Request, *, deadline: Deadline | None = None, commit: bool = False) -> Answer:
+        """The answer to one request, whatever its status.
+
+        `commit` is for the irreversible call: a connection of its own, so that no stale one can make it look sent.
+        The deadline is `timeout_seconds` from now if none is given, and is checked once more when the connection
+        stands, before the first byte.
+
+        Raises Unreachable when nothing can have been sent: no such name, no connection, no TLS, a refused address,
+        or the deadline passed before the first byte. Raises Unconfirmed when the request may have arrived and no
+        whole, trustworthy answer came. Raises Rejected when the request could not be put together.
+        """
+        url = read_url(request.url, request.query)
+        trusted = origin_of(url) in self._trusted
+        if not trusted:
+            refuse_port(url)
+        deadline = deadline or Deadline.after(self._timeout_seconds)
+        guarded = not trusted and not self._allow_private_addresses
+        return await self._exchange(request, url, deadline, guarded=guarded, fresh=commit)
+
+    async def fetch_public(
+        self,
+        url: str,
+        *,
+        largest: int,
+        accept: str | Sequence[str],
+        hops: int = 3,
+        cut: bool = False,
+        deadline: Deadline | None = None,
+    ) -> Answer:
+        """What a page or picture that a user or a remote answer named holds, over at most `hops` redirects.
+
+        No origin is trusted here. `accept` are beginnings of content types ("text/html", "image/"); an answer with a
+        good status and another type is Rejected unread. `cut` gives the first `largest` bytes of a larger answer
+        instead of raising Unconfirmed. Raises as `send` does.
+        """
+        kinds = (accept,) if isinstance(accept, str) else tuple(accept)
+        wanted = ", ".join(f"{kind}*" if kind.endswith("/") else kind for kind in kinds if kind) or "*/*"
+        deadline = deadline or Deadline.after(self._timeout_seconds)
+        guarded = not self._allow_private_addresses
+        here = read_url(url)
+        for _ in range(hops + 1):
+            refuse_port(here)
+            request = Request("GET", str(here), headers={"Accept": wanted}, largest_answer=largest)
+            answer = await self._exchange(request, here, deadline, guarded=guarded, kinds=kinds, cut=cut)
+            if answer.status not in _REDIRECTS or "location" not in answer.headers:
+                return answer
+            here = join_url(here, answer.headers["location"])
+        raise Rejected(f"{_name(here)} sends visitors round and round; it was left alone.", proves_absence=True)
+
+    async def aclose(self) -> None:
+        """Closes all connections. Requests on their way are cut; whatever is sent later is Unreachable."""
+        self._closed = True
+        for session in self._sessions.values():
+            await session.close()
+        for names in self._names:
+            names.close()
+
+    def _session(self, *, guarded: bool, fresh: bool) -> aiohttp.ClientSession:
+        """One session for each kind of way, so that no connection of one is ever used by another."""
+        if (guarded, fresh) not in self._sessions:
+            lookup = self._resolver
+            if lookup is None:
+                lookup = Names()
+                self._names.append(lookup)
+            self._sessions[guarded, fresh] = open_session(
+                identity=self._identity, lookup=lookup, guarded=guarded, fresh=fresh, per_host=self._per_host
+            )
+        return self._sessions[guarded, fresh]
+
+    async def _exchange(
+        self,
+        request: Request,
+        url: URL,
+        deadline: Deadline,
+        *,
+        guarded: bool,
+        fresh: bool = False,
+        kinds: tuple[str, ...] | None = None,
+        cut: bool = False,
+    ) -> Answer:
+        if self._closed:
+            raise Unreachable("This process is stopping; nothing was sent.", host=_name(url))
+        session = self._session(guarded=guarded, fresh=fresh)
+        way = Passage(deadline)
+        before = passage.set(way)
+        fault: BaseException
+        try:
+            async with asyncio.timeout(deadline.left()):
+                return await _ask(session, request, url, way, kinds=kinds, cut=cut)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            fault = error  # aiohttp cancels who waits for a connection when the session closes
+        except HayonError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, it is known here whether anything was sent
+            fault = error
+        finally:
+            passage.reset(before)
+        # Raised out here, so that no client's error, with headers and query in it, hangs on ours.
+        raise _meaning(fault, way, _name(url))
+
+
+async def _ask(
+    session: aiohttp.ClientSession,
+    request: Request,
+    url: URL,
+    way: Passage,
+    *,
+    kinds: tuple[str, ...] | None,
+    cut: bool,
+) -> Answer:
+    content_type, pieces = body_of(request)
+    if any(_BREAKS.search(name + value) for name, value in request.headers.items()):
+        raise ValueError("a header is one line")
+    async with session.request(
+        request.method,
+        url,
+        headers={name: value for name, value in request.headers.items() if name.lower() not in _OURS},
+        data=Body(pieces, content_type, way.deadline) if pieces else None,
+        skip_auto_headers=() if pieces else ("Content-Type",),
+        allow_redirects=False,
+    ) as response:
+        unread = kinds is not None and response.status in _REDIRECTS
+        if kinds is not None and 200 <= response.status < 300 and not response.content_type.startswith(kinds):
+            raise Rejected(f"{_name(url)} holds {response.content_type}, which is of no use here.")
+        return Answer(
+            status=response.status,
+            headers={name.lower(): ", ".join(response.headers.getall(name)) for name in response.headers},
+            body=b"" if unread else await _read(response, request.largest_answer, cut=cut),
+            url=str(response.url),
+        )
+
+
+async def _read(response: aiohttp.ClientResponse, largest: int, *, cut: bool) -> bytes:
+    """The body after decompression, never holding more than `largest` and one piece."""
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > largest:
+            if cut:
+                return bytes(body[:largest])
+            raise _TooLargeError(largest)
+    return bytes(body)
+
+
+class _TooLargeError(Exception):
+    """The answer is larger than the request allows; its argument is that bound in bytes."""
+
+
+def _meaning(fault: BaseException, way: Passage, host: str) -> PlatformError:
+    """What a fault means for the caller, in a sentence without anything of the request but its host."""
+    if way.begun:
+        if isinstance(fault, _TooLargeError):
+            return Unconfirmed(f"{host} answered with more than {fault.args[0]:,} bytes; that is not read.")
+        if isinstance(fault, TimeoutError):
+            return Unconfirmed(f"{host} was sent the request, but did not answer in time.")
+        if isinstance(fault, (aiohttp.ClientPayloadError, aiohttp.ClientResponseError)):
+            return Unconfirmed(f"{host} was sent the request, but its answer was broken.")
+        return Unconfirmed(f"{host} was sent the request, but the connection broke before a whole answer came.")
+    if isinstance(fault, (ValueError, TypeError)) and not isinstance(fault, aiohttp.ClientError):
+        return Rejected(f"The request to {host} could not be put together; nothing was sent.", proves_absence=True)
+    return Unreachable(f"{host} could not be reached: {_hindrance(fault, way)}. Nothing was sent.", host=host)
+
+
+def _hindrance(fault: BaseException, way: Passage) -> str:
+    if way.refused:
+        return "it is on a private or reserved address, and those are not called"
+    if isinstance(fault, aiohttp.ClientConnectorDNSError):
+        return "there is no such name, or the name servers do not answer"
+    if isinstance(fault, aiohttp.ClientConnectorCertificateError):
+        return "its certificate is not valid"
+    if isinstance(fault, aiohttp.ClientConnectorSSLError):
+        return "no secure connection could be made"
+    if isinstance(fault, TimeoutError):
+        return "no connection stood in time"
+    if isinstance(fault, ConnectionRefusedError) or isinstance(
+        getattr(fault, "os_error", None), ConnectionRefusedError
+    ):
+        return "it refuses connections"
+    return "no connection could be made"
+
+
+def _name(url: URL) -> str:
+    return (url.raw_host or "").lower()

@@ -1,0 +1,155 @@
+"""What every platform adapter is: two faces, publishing and connecting, and the values they speak in.
+
+Adapters raise the platform errors of `hayon.errors`, never retry, never sleep, and keep no state of their own.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from hayon.domain.model import Account, Content, Media, Receipt
+from hayon.domain.rules import Rules
+from hayon.outgoing import Answer, Outgoing, Request
+
+Credential = Mapping[str, Any]
+"""The opened secret of an account: what the adapter itself put together when it connected or refreshed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelMedia:
+    """One file of a parcel. `read()` gives its bytes, from wherever the media store keeps it now."""
+
+    media: Media
+    alt_text: str
+    read: Callable[[], Awaitable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """All that an adapter may see of a target.
+
+    `idempotency_key` is chosen when the post is submitted and never changes. `checkpoint` is what this adapter saved for
+    this version of the content, empty at first. `now` is the database's time when the parcel was gathered, `first_sent_at`
+    that of the first intent of this target (None before there is one). `allow_link_card` is False where the operator
+    switched fetching of linked pages off.
+    """
+
+    account: Account
+    credential: Credential
+    content: Content
+    media: tuple[ParcelMedia, ...]
+    idempotency_key: str
+    checkpoint: Mapping[str, Any]
+    now: datetime
+    first_sent_at: datetime | None = None
+    correlation_id: str = ""
+    allow_link_card: bool = True
+
+
+class SaveCheckpoint(Protocol):
+    """Stores where the next try goes on. Raises LeaseLost if another worker owns the target by now."""
+
+    async def __call__(self, checkpoint: Mapping[str, Any]) -> None: ...
+
+
+Send = Callable[[Request], Awaitable[Answer]]
+"""The one way out that publish() gets: it takes exactly one request, and a second one is a programming error."""
+
+
+class Look(Protocol):
+    """What reconcile found: one of Found, Absent, Unclear."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Look):
+    """It is live; this is its receipt. `exact`: matched by a handle that no other target can share, not by likeness."""
+
+    receipt: Receipt
+    exact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Absent(Look):
+    """Nothing with these handles is live now. Whether that counts already is not for the adapter to say."""
+
+    message: str = "The platform shows no such post."
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear(Look):
+    """The platform's answer allows no conclusion."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """What connecting yields: who it is on the platform, the credential to seal, and the limits it told us."""
+
+    remote_id: str
+    handle: str
+    host: str
+    credential: Credential
+    display_name: str = ""
+    avatar_url: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Publishing(Protocol):
+    """The face that delivery sees. Every method may raise a PlatformError."""
+
+    platform: str
+    """The word for it in addresses, database and code, for example "bluesky"."""
+    settles_within: timedelta | None
+    """How long after our deadline a request may still take effect, plus how long a listing may lag. None: never settles."""
+
+    def rules(self, facts: Mapping[str, Any]) -> Rules:
+        """The limits that hold for an account with these facts; the platform's defaults for no facts."""
+        ...
+
+    def remote_id_in(self, url: str, host: str) -> str | None:
+        """The platform's id of the post at this address, which a person named; None if it is no post of that host."""
+        ...
+
+    async def prepare(self, parcel: Parcel, save: SaveCheckpoint, outgoing: Outgoing) -> Mapping[str, Any]:
+        """Everything repeatable: uploads, look-ups, keys. Returns the handles: all that publish uses and reconcile asks about.
+
+        Saves a checkpoint after each step worth keeping and before the next. Raises NotYet instead of waiting.
+        """
+        ...
+
+    async def publish(self, parcel: Parcel, handles: Mapping[str, Any], send: Send) -> Receipt:
+        """Makes the one irreversible call, with these handles and nothing fetched on the way, and reads its answer."""
+        ...
+
+    async def reconcile(self, parcel: Parcel, handles: Mapping[str, Any], outgoing: Outgoing) -> Look:
+        """Reads only: is what was to be published with these handles live?"""
+        ...
+
+
+class Connecting(Protocol):
+    """The face that accounts see."""
+
+    async def connect(self, given: Mapping[str, Any], outgoing: Outgoing) -> Connected:
+        """Connects with credentials in hand, verified by asking the platform who they belong to.
+
+        Raises Invalid for missing or misshapen fields (field names as in the API), Disconnected where the platform refuses them.
+        """
+        ...
+
+    def expires_soon(self, credential: Credential, now: datetime) -> bool:
+        """Whether the credential should be refreshed before it is used."""
+        ...
+
+    async def refresh(self, account: Account, credential: Credential, outgoing: Outgoing) -> Credential:
+        """A fresh credential. Raises Disconnected where only the owner can help."""
+        ...
+
+    async def check(self, account: Account, credential: Credential, outgoing: Outgoing) -> Connected:
+        """Asks the platform who the credential belongs to now, and for its present limits."""
+        ...
+
+
+class Platform(Publishing, Connecting, Protocol):
+    """Both faces of one platform."""

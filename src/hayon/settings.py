@@ -1,0 +1,194 @@
+"""The environment (HAYON_*) read once into one frozen Settings. The only file that looks at the environment.
+
+Every setting can be given by value (`HAYON_X`) or as the path of a file that holds it (`HAYON_X_FILE`).
+"""
+
+import difflib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from hayon.errors import Misconfigured
+
+PREFIX = "HAYON_"
+
+
+def _text(value: str) -> str:
+    return value.strip()
+
+
+def _flag(value: str) -> bool:
+    known = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    if value.strip().lower() not in known:
+        raise ValueError("say true or false")
+    return known[value.strip().lower()]
+
+
+def _count(value: str) -> int:
+    number = int(value)
+    if number < 1:
+        raise ValueError("say a whole number of at least 1")
+    return number
+
+
+def _port(value: str) -> int:
+    number = int(value)
+    if not 0 <= number <= 65535:
+        raise ValueError("say a port from 0 (any free one) to 65535")
+    return number
+
+
+def _address(value: str) -> str:
+    address = value.strip().rstrip("/")
+    if not address.startswith(("http://", "https://")):
+        raise ValueError("say a full address that begins with https:// or http://")
+    return address
+
+
+def _length(value: str) -> timedelta:
+    units = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+    word = value.strip().lower()
+    for unit in ("ms", "s", "m", "h", "d"):
+        number = word.removesuffix(unit)
+        if number != word and number.strip().replace(".", "", 1).isdigit():
+            return timedelta(seconds=float(number) * units[unit])
+    if word.replace(".", "", 1).isdigit():
+        return timedelta(seconds=float(word))
+    raise ValueError("say a length of time such as 90s, 30m, 6h or 2d")
+
+
+def _lengths(value: str) -> tuple[timedelta, ...]:
+    return tuple(_length(part) for part in value.split(",") if part.strip())
+
+
+def _words(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _setting(meaning: str, read: Callable[[str], Any], default: Any, *, secret: bool = False) -> Any:
+    return field(default=default, metadata={"meaning": meaning, "read": read, "secret": secret}, repr=not secret)
+
+
+_S = timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set. `docs/operating.md` lists them, and a test holds the list and this class together."""
+
+    data_dir: Path = _setting("folder for the database, media and keys of the smallest shape", Path, Path("data"))
+    database_url: str = _setting(
+        "where the truth is kept: sqlite:///path or postgresql://user:password@host/name; empty means SQLite in the data folder",
+        _text,
+        "",
+        secret=True,
+    )
+    broker_url: str = _setting("the bell: embedded:// ", _text, "embedded://")
+    media_url: str = _setting("where files are kept: file:///path; empty means a folder in the data folder", _text, "")
+    secret_key: str = _setting(
+        "seals credentials and signs sessions; made in the data folder at the first start when not set",
+        _text,
+        "",
+        secret=True,
+    )
+    previous_secret_key: str = _setting(
+        "an older secret key that may still open what it sealed", _text, "", secret=True
+    )
+    public_url: str = _setting(
+        "the address people and platforms reach this at; empty means the address it listens on", _text, ""
+    )
+    host: str = _setting("address to listen on", _text, "127.0.0.1")
+    port: int = _setting("port to listen on; 0 takes any free one", _port, 8080)
+    log: str = _setting("console or json", _text, "console")
+    registration: str = _setting("who may register: first (the first person only) or open", _text, "first")
+    trusted_proxies: tuple[str, ...] = _setting(
+        "addresses of proxies whose forwarded client addresses count", _words, ()
+    )
+
+    bluesky_url: str = _setting("default Bluesky service", _address, "https://bsky.social")
+    mastodon_url: str = _setting(
+        "an instance offered when connecting Mastodon, and trusted; the account names its own", _text, ""
+    )
+    allow_private_addresses: bool = _setting(
+        "let users connect servers on private addresses (home networks, tests)", _flag, False
+    )
+    link_cards: bool = _setting("fetch the page behind a link to show it as a card", _flag, True)
+
+    worker_slots: int = _setting("how many targets one worker process delivers at once", _count, 64)
+    lease: timedelta = _setting(
+        "how long a worker may go without progress before another takes over", _length, _S(seconds=90)
+    )
+    call_deadline: timedelta = _setting("deadline of one outgoing call", _length, _S(seconds=30))
+    commit_deadline: timedelta = _setting("deadline of the one irreversible call", _length, _S(seconds=60))
+    look_ahead: timedelta = _setting("how far ahead the relay looks for what becomes due", _length, _S(seconds=2))
+    poll: timedelta = _setting("how often due targets are looked for when no bell rings", _length, _S(seconds=1))
+    sweep_every: timedelta = _setting(
+        "how often the sweep looks for lost leases and posts whose status differs from their targets",
+        _length,
+        _S(seconds=5),
+    )
+    grace: timedelta = _setting("how long a stopping worker finishes what it has begun", _length, _S(seconds=20))
+    retry_steps: tuple[timedelta, ...] = _setting(
+        "the first waits when a platform is unavailable", _lengths, (_S(seconds=5), _S(seconds=30), _S(minutes=2))
+    )
+    patience: timedelta = _setting(
+        "how long something unavailable is tried after these steps; 0 ends after them", _length, _S(hours=6)
+    )
+    look_steps: tuple[timedelta, ...] = _setting(
+        "the first looks at an unconfirmed target; then hourly",
+        _lengths,
+        (_S(seconds=10), _S(seconds=30), _S(minutes=2), _S(minutes=10)),
+    )
+    looks_last: timedelta = _setting(
+        "how long an unconfirmed target is looked at hourly before a person is asked", _length, _S(hours=24)
+    )
+    api_url: str = _setting("where the command line finds the Hayon it speaks to", _address, "http://127.0.0.1:8080")
+    api_key: str = _setting("the API key the command line shows", _text, "", secret=True)
+
+    settles_within: timedelta | None = _setting(
+        "replaces every platform's own settling time (tests only)", _length, None
+    )
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] | None = None) -> "Settings":
+        """Reads the environment. Raises Misconfigured naming the variable, what it held and what it takes."""
+        environment = os.environ if environment is None else environment
+        found: dict[str, Any] = {}
+        for one in fields(cls):
+            value = _given(environment, PREFIX + one.name.upper())
+            if value is None or (not value.strip() and one.name != "patience"):
+                continue
+            try:
+                found[one.name] = one.metadata["read"](value)
+            except ValueError as error:
+                shown = "its value" if one.metadata["secret"] else repr(value)
+                raise Misconfigured(f"{PREFIX}{one.name.upper()} does not work with {shown}: {error}.") from error
+        _refuse_unknown(environment, cls)
+        settings = cls(**found)
+        if settings.commit_deadline >= settings.lease:
+            raise Misconfigured(
+                "HAYON_COMMIT_DEADLINE must be shorter than HAYON_LEASE: a call that may outlast its lease cannot be trusted."
+            )
+        return settings
+
+
+def _given(environment: Mapping[str, str], name: str) -> str | None:
+    by_file = environment.get(f"{name}_FILE")
+    if by_file:
+        try:
+            return Path(by_file).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise Misconfigured(f"{name}_FILE names {by_file}, which cannot be read: {error.strerror}.") from error
+    return environment.get(name)
+
+
+def _refuse_unknown(environment: Mapping[str, str], cls: type[Settings]) -> None:
+    known = {PREFIX + one.name.upper() for one in fields(cls)}
+    known |= {f"{name}_FILE" for name in known}
+    for name in environment:
+        if name.startswith(PREFIX) and not name.startswith(f"{PREFIX}TEST_") and name not in known:
+            close = difflib.get_close_matches(name, known, 1, 0)[0]
+            raise Misconfigured(f"{name} is no setting of Hayon. Did you mean {close}?")

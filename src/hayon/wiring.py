@@ -1,0 +1,172 @@
+"""The composition root: Settings become one Hayon. The only room that knows every implementation."""
+
+import asyncio
+import fcntl
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hayon import __version__, telemetry
+from hayon.accounts import Accounts
+from hayon.brokers.contract import Broker
+from hayon.brokers.embedded import EmbeddedBroker
+from hayon.delivery.deliver import Delivery, Times
+from hayon.delivery.relay import Relay
+from hayon.delivery.submit import Submission
+from hayon.delivery.tending import Tending
+from hayon.delivery.worker import Worker
+from hayon.domain.pacing import Patience
+from hayon.errors import Misconfigured
+from hayon.media import LocalFolder, MediaStore, shrink
+from hayon.outgoing import Outgoing
+from hayon.platforms.bluesky import Bluesky
+from hayon.platforms.contract import Platform
+from hayon.platforms.mastodon import Mastodon
+from hayon.settings import Settings
+from hayon.store.database import Database
+from hayon.store.migrate import migrate, require_newest
+from hayon.vault import Vault, load_or_make_secret_key
+
+
+@dataclass(frozen=True, slots=True)
+class Hayon:
+    """Everything, put together. `web` and `cli` speak to these rooms and build none themselves."""
+
+    settings: Settings
+    database: Database
+    broker: Broker
+    vault: Vault
+    outgoing: Outgoing
+    media: MediaStore
+    platforms: Mapping[str, Platform]
+    accounts: Accounts
+    submission: Submission
+    worker: Worker
+    relay: Relay
+    tending: Tending
+
+    async def run_duties(self, *others: tuple[str, Coroutine[Any, Any, Any]]) -> None:
+        """Runs relay, worker and media duties, and the others given, until one of the others ends or any dies.
+
+        A duty that dies ends the process: limping on would look like working.
+        """
+        duties = {
+            "worker": self.worker.run(), "ring": self.relay.ring(), "sweep": self.relay.sweep(),
+            "media": self.tending.run(),
+        }  # fmt: skip
+        tasks = [asyncio.create_task(duty, name=name) for name, duty in [*duties.items(), *others]]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                if not task.cancelled() and task.exception() is not None:
+                    telemetry.emit("duty.failed", level="error", duty=task.get_name(), reason=repr(task.exception()))
+                task.result()
+        finally:
+            self.worker.stop()
+            for task in tasks:
+                if task.get_name() != "worker":
+                    task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def open_hayon(
+    settings: Settings, *, database: Database | None = None, outgoing: Outgoing | None = None, migrating: bool = True
+) -> AsyncIterator[Hayon]:
+    """Puts everything together and takes it apart again. Raises Misconfigured with what to mend.
+
+    `database` and `outgoing` replace the ones that the settings name (tests hand in ones that break on purpose).
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    url = database_url(settings)
+    with _only_process(settings.data_dir, url):
+        if migrating:
+            await migrate(url)
+        else:
+            await require_newest(url)
+        database = database or Database(url)
+        outgoing = outgoing or _outgoing(settings)
+        try:
+            yield _put_together(settings, database, outgoing)
+        finally:
+            await outgoing.aclose()
+            await database.close()
+
+
+def database_url(settings: Settings) -> str:
+    """Where the truth is kept: as set, or SQLite in the data folder."""
+    return settings.database_url or f"sqlite:///{(settings.data_dir / 'hayon.db').absolute()}"
+
+
+def _put_together(settings: Settings, database: Database, outgoing: Outgoing) -> Hayon:
+    secret = settings.secret_key or load_or_make_secret_key(settings.data_dir / "secret.key")
+    vault = Vault([secret, *([settings.previous_secret_key] if settings.previous_secret_key else [])])
+    media = LocalFolder(_media_folder(settings), vault)
+    platforms = _platforms(settings)
+    broker = _broker(settings)
+    accounts = Accounts(database, vault, outgoing, platforms)
+    patience = Patience(
+        steps=settings.retry_steps, lasts=settings.patience, look_steps=settings.look_steps,
+        looks_last=settings.looks_last,
+    )  # fmt: skip
+    times = Times(settings.lease, settings.commit_deadline, settings.settles_within)
+    delivery = Delivery(
+        database, accounts, platforms, media.read, outgoing, times, patience, link_cards=settings.link_cards
+    )
+    worker = Worker(
+        database, broker, delivery, platforms, slots=settings.worker_slots, lease=settings.lease, poll=settings.poll,
+        grace=settings.grace,
+    )  # fmt: skip
+    relay = Relay(
+        database, broker, look_ahead=settings.look_ahead, poll=settings.poll, sweep_every=settings.sweep_every,
+        lease=settings.lease, lost_leases_limit=patience.lost_leases,
+    )  # fmt: skip
+    return Hayon(
+        settings, database, broker, vault, outgoing, media, platforms, accounts,
+        Submission(database, broker, platforms), worker, relay, Tending(database, media),
+    )  # fmt: skip
+
+
+def _outgoing(settings: Settings) -> Outgoing:
+    trusted = [address for address in (settings.bluesky_url, settings.mastodon_url) if address]
+    return Outgoing(
+        identity=f"Hayon/{__version__}", timeout_seconds=settings.call_deadline.total_seconds(),
+        trusted_origins=trusted, allow_private_addresses=settings.allow_private_addresses,
+    )  # fmt: skip
+
+
+def _platforms(settings: Settings) -> dict[str, Platform]:
+    bluesky = Bluesky(settings.bluesky_url, shrink=shrink)
+    return {"bluesky": bluesky, "mastodon": Mastodon()}
+
+
+def _broker(settings: Settings) -> Broker:
+    if settings.broker_url != "embedded://":
+        raise Misconfigured(f"HAYON_BROKER_URL does not work with {settings.broker_url!r}: it takes embedded://.")
+    return EmbeddedBroker()
+
+
+def _media_folder(settings: Settings) -> Path:
+    if not settings.media_url:
+        return settings.data_dir / "media"
+    if not settings.media_url.startswith("file://"):
+        raise Misconfigured(f"HAYON_MEDIA_URL does not work with {settings.media_url!r}: it takes file:///path.")
+    return Path(settings.media_url.removeprefix("file://"))
+
+
+@contextmanager
+def _only_process(folder: Path, url: str) -> Iterator[None]:
+    """SQLite belongs to one process: a second one on the same data folder is refused, not half served."""
+    if not url.startswith("sqlite"):
+        yield
+        return
+    with (folder / "lock").open("w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Misconfigured(
+                f"Another Hayon works in {folder} already. Stop it, or set HAYON_DATA_DIR to another folder."
+            ) from error
+        yield

@@ -1,0 +1,230 @@
+"""A scripted platform behind the real contract, with a ledger: what the heart's own tests deliver to. It speaks no HTTP."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+
+from hayon.accounts import Accounts
+from hayon.brokers.embedded import EmbeddedBroker
+from hayon.delivery.deliver import Delivery, Times
+from hayon.delivery.submit import Handed, Submission
+from hayon.domain.model import Account, Content, Receipt
+from hayon.domain.pacing import Patience
+from hayon.domain.rules import Rules
+from hayon.errors import PlatformError, Unconfirmed
+from hayon.outgoing import Outgoing, Request
+from hayon.platforms.contract import Absent, Connected, Credential, Found, Look, Parcel, SaveCheckpoint, Send, Unclear
+from hayon.store import accounts, outbox
+from hayon.store.database import Database, Tx, new_id
+from hayon.store.schema import posts, targets, users
+from hayon.vault import Vault
+
+START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+def _count(text: str, _: Mapping[str, Any]) -> int:
+    return len(text)
+
+
+class Hand:
+    """A clock moved by hand."""
+
+    def __init__(self, now: datetime = START) -> None:
+        self.now = now
+
+    def __call__(self, tx: Tx) -> datetime:
+        return self.now
+
+    def forward(self, seconds: float) -> datetime:
+        self.now += timedelta(seconds=seconds)
+        return self.now
+
+
+@dataclass(frozen=True)
+class Copy:
+    """What went live."""
+
+    remote_id: str
+    target_key: str
+    account_id: UUID
+    text: str
+    at: datetime
+
+
+@dataclass
+class Scripted:
+    """A platform that does what it is told. `before` and `after` are raised around the effect, `looks` says what reconcile sees.
+
+    `exact`: a look matches by the target's own key; else by account and words, as a listing would.
+    """
+
+    platform: str = "scripted"
+    settles_within: timedelta | None = timedelta(seconds=30)
+    clock: Hand = field(default_factory=Hand)
+    exact: bool = True
+    ledger: list[Copy] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    prepared: list[str] = field(default_factory=list)
+    looked: list[str] = field(default_factory=list)
+    before: list[PlatformError | None] = field(default_factory=list)
+    after: list[PlatformError | None] = field(default_factory=list)
+    preparing: list[PlatformError | None] = field(default_factory=list)
+    visible_after: timedelta = timedelta(0)
+    while_preparing: Callable[[Parcel], Any] | None = None
+    while_publishing: Callable[[Parcel], Any] | None = None
+    unclear: bool = False
+
+    def rules(self, facts: Mapping[str, Any]) -> Rules:
+        return Rules(self.platform, self.platform.title(), 300, "characters", _count)
+
+    def remote_id_in(self, url: str, host: str) -> str | None:
+        return url.rsplit("/", 1)[-1] if url.startswith(host) else None
+
+    async def prepare(self, parcel: Parcel, save: SaveCheckpoint, outgoing: Outgoing) -> Mapping[str, Any]:
+        self.prepared.append(parcel.idempotency_key)
+        if self.while_preparing is not None:
+            await self.while_preparing(parcel)
+        _raise_next(self.preparing)
+        checkpoint = dict(parcel.checkpoint) or {"handle": f"h{len(self.prepared)}", "text": parcel.content.text}
+        await save(checkpoint)
+        return checkpoint | {"key": parcel.idempotency_key}
+
+    async def publish(self, parcel: Parcel, handles: Mapping[str, Any], send: Send) -> Receipt:
+        self.calls.append(parcel.idempotency_key)
+        _raise_next(self.before)
+        copy = Copy(f"r{len(self.ledger) + 1}", handles["key"], parcel.account.id, handles["text"], self.clock.now)
+        self.ledger.append(copy)
+        if self.while_publishing is not None:
+            await self.while_publishing(parcel)
+        _raise_next(self.after)
+        return self._receipt(copy, parcel.account)
+
+    async def reconcile(self, parcel: Parcel, handles: Mapping[str, Any], outgoing: Outgoing) -> Look:
+        self.looked.append(parcel.idempotency_key)
+        if self.unclear:
+            return Unclear("The platform shows nothing that helps.")
+        for copy in self.ledger:
+            alike = copy.account_id == parcel.account.id and copy.text == handles["text"]
+            if copy.at + self.visible_after <= self.clock.now and (
+                copy.target_key == handles["key"] if self.exact else alike
+            ):
+                return Found(self._receipt(copy, parcel.account), exact=self.exact)
+        return Absent()
+
+    async def connect(self, given: Mapping[str, Any], outgoing: Outgoing) -> Connected:
+        return Connected(given["name"], given["name"], "https://scripted.test", {"secret": given["name"]})
+
+    def expires_soon(self, credential: Credential, now: datetime) -> bool:
+        return bool(credential.get("stale"))
+
+    async def refresh(self, account: Account, credential: Credential, outgoing: Outgoing) -> Credential:
+        return {**credential, "stale": False}
+
+    async def check(self, account: Account, credential: Credential, outgoing: Outgoing) -> Connected:
+        return Connected(account.remote_id, account.handle, account.host, credential)
+
+    def _receipt(self, copy: Copy, account: Account) -> Receipt:
+        return Receipt(copy.remote_id, f"{account.host}/{copy.remote_id}", copy.at)
+
+
+@dataclass
+class House:
+    """The heart on a database of its own, with a scripted platform and a clock moved by hand."""
+
+    database: Database
+    clock: Hand
+    platform: Scripted
+    vault: Vault
+    outgoing: Outgoing
+    accounts: Accounts
+    broker: EmbeddedBroker
+    submission: Submission
+    delivery: Delivery
+    times: Times
+    patience: Patience
+    user_id: UUID
+
+    async def connect(self, name: str, platform: str = "scripted") -> Account:
+        return await self.accounts.connect(self.user_id, platform, {"name": name})
+
+    async def submit(self, text: str = "Hello", *names: str, **more: Any) -> UUID:
+        """A post for these account ids, or for the default account."""
+        handed = Handed(Content(text), platforms=() if names else ("scripted",), account_ids=names, **more)
+        post_id, _ = await self.submission.submit(self.user_id, handed)
+        return post_id
+
+    async def claim(self, *, alone: bool = False, places: int = 100) -> list[Any]:
+        return await self.database.write(
+            outbox.claim_due, room={"scripted": places}, claim_id=uuid4(), lease=self.times.lease, alone=alone
+        )
+
+    async def deliver_due(self) -> int:
+        """One round of what a worker does. How many were delivered."""
+        claims = await self.claim()
+        await asyncio.gather(*(self.delivery.deliver(claim) for claim in claims))
+        return len(claims)
+
+    async def sweep(self) -> list[Any]:
+        return await self.database.write(outbox.rescue, lost_leases_limit=self.patience.lost_leases)
+
+    async def target(self, post_id: UUID) -> Any:
+        return (await self.targets(post_id))[0]
+
+    async def targets(self, post_id: UUID) -> list[Any]:
+        statement = sa.select(targets).where(targets.c.post_id == post_id).order_by(targets.c.position)
+        return list(await self.database.read(lambda tx: tx.all(statement)))
+
+    async def post(self, post_id: UUID) -> Any:
+        return await self.database.read(lambda tx: tx.first(sa.select(posts).where(posts.c.id == post_id)))
+
+    async def rows(self, statement: str) -> list[Any]:
+        return list(await self.database.read(lambda tx: tx.all(sa.text(statement))))
+
+
+@asynccontextmanager
+async def open_house(url: str, *, clock: Hand | None = None, platform: Scripted | None = None) -> AsyncIterator[House]:
+    """One person on a migrated database."""
+    clock = clock or Hand()
+    database = Database(url, clock=clock)
+    platform = platform or Scripted(clock=clock)
+    outgoing = Outgoing(identity="Hayon/test")
+    vault = Vault(["a test's own secret key, long enough"])
+    platforms = {"scripted": platform}
+    keeping = Accounts(database, vault, outgoing, platforms)
+    broker = EmbeddedBroker()
+    times = Times(timedelta(seconds=90), timedelta(seconds=60))
+    patience = Patience()
+
+    async def no_media(key: str) -> bytes:
+        raise AssertionError(key)
+
+    delivery = Delivery(database, keeping, platforms, no_media, outgoing, times, patience)
+    user_id = new_id(clock.now)
+    await database.write(
+        lambda tx: tx.run(sa.insert(users).values(id=user_id, email=f"{user_id}@example.test", created_at=clock.now))
+    )
+    try:
+        yield House(
+            database, clock, platform, vault, outgoing, keeping, broker,
+            Submission(database, broker, platforms), delivery, times, patience, user_id,
+        )  # fmt: skip
+    finally:
+        await outgoing.aclose()
+        await database.close()
+
+
+def _raise_next(planned: list[PlatformError | None]) -> None:
+    if planned:
+        error = planned.pop(0)
+        if error is not None:
+            raise error
+
+
+LOST = Unconfirmed("No answer came.")
+__all__ = ["LOST", "START", "Hand", "House", "Request", "Scripted", "accounts", "open_house"]

@@ -1,0 +1,1 @@
+"""Tests of hayon.outgoing, over real sockets."""
