@@ -1,0 +1,1 @@
+"""A simulated AT Protocol PDS, as a client that publishes sees it."""

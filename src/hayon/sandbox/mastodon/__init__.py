@@ -1,0 +1,1 @@
+"""A simulated Mastodon instance, as a client that publishes sees it."""
