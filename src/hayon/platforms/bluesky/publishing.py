@@ -1,0 +1,125 @@
+"""The face that delivery sees: limits, preparing, the one call that publishes, and looking whether it landed."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from hayon.domain.model import Receipt
+from hayon.domain.rules import Rules
+from hayon.errors import Unavailable, Unconfirmed
+from hayon.outgoing import Answer, Outgoing
+from hayon.platforms.bluesky.answers import name_and_words, read_publish_failure
+from hayon.platforms.bluesky.calls import procedure, query, read_body, send_repeatable
+from hayon.platforms.bluesky.limits import PLATFORM, bluesky_rules
+from hayon.platforms.bluesky.preparing import Preparation, Shrink
+from hayon.platforms.bluesky.record import COLLECTION
+from hayon.platforms.contract import Absent, Found, Look, Parcel, SaveCheckpoint, Send, Unclear
+
+
+class BlueskyPublishing:
+    """Publishing by putRecord with a key of our own and `swapRecord: null`: a repeat can neither double nor overwrite.
+
+    Source: atproto: packages/pds/src/api/com/atproto/repo/putRecord.ts.
+    """
+
+    platform = PLATFORM
+    settles_within: timedelta | None = timedelta(0)  # a late first call and its repeat end in the same one record
+
+    def __init__(self, *, public_url: str, shrink: Shrink, link_cards: bool) -> None:
+        self._public_url = public_url.rstrip("/")
+        self._shrink = shrink
+        self._link_cards = link_cards
+
+    def rules(self, facts: Mapping[str, Any]) -> Rules:
+        """The limits for an account; its server's version decides about galleries."""
+        return bluesky_rules(facts)
+
+    def remote_id_in(self, url: str, host: str) -> str | None:  # noqa: ARG002 - posts of every server are shown in one place
+        """The AT URI of the post at this address of the app, or the AT URI itself; None for anything else.
+
+        The author stays as the address names them: a DID as in our receipts, or a handle as the app copies it.
+        """
+        try:
+            named, home = urlsplit(url.strip()), urlsplit(self._public_url)
+        except ValueError:
+            return None
+        if named.scheme == "at":
+            found = _POST_URI.fullmatch(url.strip())
+        elif named.scheme in {"http", "https"} and named.netloc.lower() == home.netloc.lower():
+            found = _POST_PATH.fullmatch(named.path.removeprefix(home.path))
+        else:
+            return None
+        return f"at://{found['author']}/{COLLECTION}/{found['rkey']}" if found else None
+
+    async def prepare(self, parcel: Parcel, save: SaveCheckpoint, outgoing: Outgoing) -> Mapping[str, Any]:
+        """Key and time, mentions, link card, uploads, record. Returns {"repo", "rkey", "record"}."""
+        return await Preparation(parcel, save, outgoing, self._shrink, self._link_cards).run()
+
+    async def publish(self, parcel: Parcel, handles: Mapping[str, Any], send: Send) -> Receipt:
+        """Writes the record. A repeat of one that landed is answered 200 with nothing written."""
+        body = {
+            "repo": handles["repo"],
+            "collection": COLLECTION,
+            "rkey": handles["rkey"],
+            "record": handles["record"],
+            "swapRecord": None,  # null means "there must be none yet"; absent would overwrite
+        }
+        token = str(parcel.credential.get("accessJwt", ""))
+        answer = await send(procedure(parcel.account.host, "com.atproto.repo.putRecord", body, token))
+        if answer.status != 200:
+            raise read_publish_failure(answer, parcel.now)
+        if _field(answer, "uri") != _uri(handles):
+            raise Unconfirmed(
+                "The Bluesky server took the post but did not confirm it properly. Look at your profile.",
+                http_status=200,
+            )
+        return self._receipt(handles)
+
+    async def reconcile(self, parcel: Parcel, handles: Mapping[str, Any], outgoing: Outgoing) -> Look:
+        """Asks the account's own server, which knows at once; the public network learns later.
+
+        Source: atproto-website: read-after-write; atproto: packages/pds/src/api/com/atproto/repo/getRecord.ts.
+        """
+        parameters = {"repo": handles["repo"], "collection": COLLECTION, "rkey": handles["rkey"]}
+        try:
+            answer = await send_repeatable(
+                outgoing, query(parcel.account.host, "com.atproto.repo.getRecord", parameters)
+            )
+        except Unavailable as error:
+            return Unclear(error.message)
+        if answer.status == 400 and name_and_words(answer)[0] == "RecordNotFound":
+            return Absent("Bluesky has no post under the key chosen for this one.")
+        if answer.status != 200:
+            return Unclear(f"The Bluesky server answered HTTP {answer.status} when asked whether the post is live.")
+        value = _field(answer, "value")
+        if not isinstance(value, dict) or _field(answer, "uri") != _uri(handles):
+            return Unclear("The Bluesky server answered, but not with the post that was asked for.")
+        if value.get("createdAt") != handles["record"]["createdAt"]:
+            return Unclear("Under the key chosen for this post Bluesky has another one. Look at your profile.")
+        return Found(self._receipt(handles))
+
+    def _receipt(self, handles: Mapping[str, Any]) -> Receipt:
+        return Receipt(
+            remote_id=_uri(handles),
+            url=f"{self._public_url}/profile/{handles['repo']}/post/{handles['rkey']}",
+            published_at=datetime.fromisoformat(handles["record"]["createdAt"]),
+        )
+
+
+_AUTHOR = r"(?P<author>did:[a-z]+:[A-Za-z0-9._:%-]+|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)"
+_POST_PATH = re.compile(rf"/profile/{_AUTHOR}/post/(?P<rkey>[2-7a-z]{{13}})/?")
+_POST_URI = re.compile(rf"at://{_AUTHOR}/{re.escape(COLLECTION)}/(?P<rkey>[2-7a-z]{{13}})")
+
+
+def _uri(handles: Mapping[str, Any]) -> str:
+    return f"at://{handles['repo']}/{COLLECTION}/{handles['rkey']}"
+
+
+def _field(answer: Answer, name: str) -> Any:
+    """One field of an answer's object; None where the answer is none."""
+    try:
+        return read_body(answer).get(name)
+    except Unavailable:
+        return None

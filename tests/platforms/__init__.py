@@ -1,0 +1,1 @@
+"""Adapters, each against tables, simulated platforms and real servers."""
