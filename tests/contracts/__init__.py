@@ -1,0 +1,1 @@
+"""One suite for each seam with several implementations; every implementation passes it."""

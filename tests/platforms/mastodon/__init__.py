@@ -1,0 +1,1 @@
+"""The Mastodon adapter: counting, answers, and both faces against the sandbox and scripted answers."""

@@ -1,0 +1,118 @@
+"""An instance's own limits: what it says, what it leaves out, and what follows for a post."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hayon.domain.model import Content, Media, MediaUse
+from hayon.domain.rules import check
+from hayon.platforms.mastodon import Mastodon
+from hayon.platforms.mastodon.limits import DEFAULTS, facts_of
+
+INSTANCE = {
+    "configuration": {
+        "statuses": {"max_characters": 5000, "max_media_attachments": 8, "characters_reserved_per_url": 30},
+        "media_attachments": {
+            "supported_mime_types": ["image/png", "video/mp4", 7],
+            "description_limit": 10_000,
+            "image_size_limit": 1000,
+            "image_matrix_limit": 100,
+        },
+    }
+}
+FACTS = {
+    "maxCharacters": 5000,
+    "maxMediaAttachments": 8,
+    "charactersReservedPerUrl": 30,
+    "descriptionLimit": 10_000,
+    "imageSizeLimit": 1000,
+    "imageMatrixLimit": 100,
+    "imageMimes": ["image/png"],
+}
+
+
+def test_facts_are_what_the_instance_says() -> None:
+    assert facts_of(INSTANCE) == FACTS
+
+
+def test_pleroma_says_it_at_the_top() -> None:
+    assert facts_of({"max_toot_chars": 20_000}) == {"maxCharacters": 20_000}
+
+
+def test_rules_follow_the_facts() -> None:
+    rules = Mastodon().rules(FACTS)
+    assert (rules.text_limit, rules.images_limit, rules.alt_text_limit) == (5000, 8, 10_000)
+    assert (rules.image_mimes, rules.image_bytes_limit, rules.image_pixels_limit) == (("image/png",), 1000, 100)
+    assert rules.count("https://example.com", {}) == 30
+
+
+def test_rules_without_facts_are_mastodons_own() -> None:
+    rules = Mastodon().rules({})
+    assert (rules.text_limit, rules.images_limit, rules.alt_text_limit) == (500, 4, 1500)
+    assert (rules.image_bytes_limit, rules.image_pixels_limit) == (16_777_216, 33_177_600)
+    assert {"image/jpeg", "image/png", "image/gif", "image/webp"} < set(rules.image_mimes)
+    assert rules.count("https://example.com", {}) == 23
+    assert sorted(rules.as_json()["options"]) == ["language", "sensitive", "visibility", "warning"]
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=3),
+        lambda inner: st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["configuration", "statuses", "media_attachments", "max_characters", "supported_mime_types",
+                             "image_size_limit", "max_toot_chars"]), inner, max_size=4),
+    )
+)  # fmt: skip
+def test_an_instance_may_say_anything(said: Any) -> None:
+    facts = facts_of(said if isinstance(said, dict) else {"configuration": said})
+    rules = Mastodon().rules(facts)
+    assert all(isinstance(facts[name], int) and facts[name] > 0 for name in DEFAULTS if name in facts)
+    assert min(rules.text_limit, rules.images_limit, rules.image_bytes_limit) > 0
+
+
+def problems(text: str = "x", options: dict[str, Any] | None = None, *media: Media) -> list[tuple[str, str]]:
+    content = Content(text, tuple(MediaUse(one.id) for one in media), options or {})
+    return [(one.field, one.rule) for one in check(content, media, Mastodon().rules({}))]
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({"warning": "w", "sensitive": True, "visibility": "direct", "language": "de"}, []),
+        ({"warning": "w" * 499}, []),
+        ({"warning": "w" * 500}, [("text", "too_long")]),
+        ({"warning": 5}, [("options.warning", "bad_option")]),
+        ({"visibility": "followers"}, [("options.visibility", "bad_option")]),
+        ({"sensitive": "yes"}, [("options.sensitive", "bad_option")]),
+        ({"language": "DE"}, [("options.language", "bad_option")]),
+        ({"language": ""}, [("options.language", "bad_option")]),
+        ({"language": "deu"}, [("options.language", "bad_option")]),
+        ({"language": 5}, [("options.language", "bad_option")]),
+        ({"spoilerText": "w"}, [("options.spoilerText", "unknown_option")]),
+    ],
+)
+def test_options(options: dict[str, Any], found: list[tuple[str, str]]) -> None:
+    assert problems("x", options) == found
+
+
+def test_the_limit_is_in_graphemes() -> None:
+    assert problems("👩🏽‍💻" * 500) == []
+    assert problems("👩🏽‍💻" * 501) == [("text", "too_long")]
+
+
+@pytest.mark.parametrize(
+    ("mime", "width", "height", "fits"),
+    [
+        ("image/gif", 1280, 720, True),
+        ("image/gif", 1280, 721, False),
+        ("image/png", 1280, 721, True),
+        ("image/gif", None, None, True),
+    ],
+)
+def test_animations_are_smaller(mime: str, width: int | None, height: int | None, fits: bool) -> None:
+    one = Media(uuid4(), uuid4(), "key", mime, 1000, width, height)
+    assert problems("", {}, one) == ([] if fits else [("mediaItems[0]", "too_many_pixels")])
