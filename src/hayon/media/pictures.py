@@ -1,6 +1,7 @@
 """What a file really is, and a clean copy of it. Judges by content alone; what a platform takes is asked elsewhere."""
 
 import asyncio
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ LARGEST_FILM = 300_000_000
 """Pixels of all pictures of an animation together."""
 
 Image.MAX_IMAGE_PIXELS = LARGEST_PIXELS
+warnings.simplefilter("error", Image.DecompressionBombWarning)
 _NAMES = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "GIF": "image/gif", "WEBP": "image/webp"}
 _OTHERS = (
     (4, b"ftyphei", "a HEIC photo"), (4, b"ftypmif1", "a HEIC photo"), (4, b"ftypavif", "an AVIF picture"),
@@ -141,14 +143,10 @@ def _decode_all(picture: Image.Image) -> None:
 
 
 def _turned(picture: Image.Image, mime: str) -> bytes:
-    """Upright, saved with as little loss as there can be: JPEGs with their own tables and sampling."""
+    """Upright, saved with as little loss as there can be: a JPEG with its own tables, its colours not halved once more."""
     kept: dict[str, object] = {"icc_profile": picture.info.get("icc_profile")}
     if isinstance(picture, JpegImagePlugin.JpegImageFile):
-        kept |= {
-            "qtables": picture.quantization,
-            "subsampling": JpegImagePlugin.get_sampling(picture),
-            "optimize": True,
-        }
+        kept |= {"qtables": picture.quantization, "subsampling": 0, "optimize": True}
     elif mime == "image/webp":
         kept |= {"quality": 95, "method": 4}
     upright = ImageOps.exif_transpose(picture)

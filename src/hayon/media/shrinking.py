@@ -1,6 +1,5 @@
 """Makes a picture fit a platform's limit of bytes or pixels. The same bytes in give the same bytes out."""
 
-from collections.abc import Callable, Iterator
 from functools import partial
 from io import BytesIO
 
@@ -12,7 +11,7 @@ from hayon.media.pictures import in_workshop, open_picture
 
 # Where bytes have to be saved, no side is longer than this: beyond it, more pixels look worse than fewer.
 _LONGEST_SIDE = 2560
-_SIDES = (_LONGEST_SIDE, 2000, 1600, 1280, 1024, 800, 640, 480, 320, 160)
+_SMALLEST_SIDE = 32
 _QUALITIES = (90, 84, 76)
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
@@ -42,27 +41,29 @@ def _shrink(content: bytes, mime: str, largest_bytes: int, largest_side: int | N
             longest = min(largest_side or _LONGEST_SIDE, _LONGEST_SIDE)
             picture.draft("RGB", (longest, longest))
             ready = _ready(picture)
-            for made, kind, size in _tries(ready, longest):
-                if len(made) <= largest_bytes:
-                    return made, kind, *size
+            if (fitted := _fitted(ready, longest, largest_bytes)) is not None:
+                return fitted
     except Invalid as error:
         raise Rejected(str(error)) from None
     raise Rejected(f"This picture cannot be made to fit into {largest_bytes:,} bytes. Choose another.")
 
 
-def _tries(picture: Image.Image, longest: int) -> Iterator[tuple[bytes, str, tuple[int, int]]]:
-    """Ever smaller versions, the best first."""
+def _fitted(picture: Image.Image, longest: int, largest_bytes: int) -> tuple[bytes, str, int, int] | None:
+    """The largest version that fits, in the best quality that fits."""
     see_through = picture.mode == "RGBA"
-    for side in (longest, *(side for side in _SIDES if side < longest)):
-        if side != longest and side >= max(picture.size):
-            continue
+    picture.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+    side = max(picture.size)
+    while side >= _SMALLEST_SIDE:
         smaller = picture.copy()
         smaller.thumbnail((side, side), Image.Resampling.LANCZOS)
-        ways: list[Callable[[Image.Image], bytes]] = (
-            [_png, _few_colours] if see_through else [partial(_jpeg, quality=quality) for quality in _QUALITIES]
-        )
-        for way in ways:
-            yield way(smaller), "image/png" if see_through else "image/jpeg", smaller.size
+        worst = _few_colours(smaller) if see_through else _jpeg(smaller, _QUALITIES[-1])
+        if len(worst) <= largest_bytes:
+            better = [_png] if see_through else [partial(_jpeg, quality=quality) for quality in _QUALITIES[:-1]]
+            made = next((one for one in (way(smaller) for way in better) if len(one) <= largest_bytes), worst)
+            return made, "image/png" if see_through else "image/jpeg", *smaller.size
+        # bytes grow about as pixels do; a step too long would give away size, one too short only costs time
+        side = min(int(side * 0.9), int(side * (largest_bytes / len(worst)) ** 0.5 * 1.1))
+    return None
 
 
 def _ready(picture: Image.Image) -> Image.Image:
@@ -91,7 +92,7 @@ def _in_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
 
 
 def _jpeg(picture: Image.Image, quality: int) -> bytes:
-    return _saved(picture, "JPEG", "image/jpeg", quality=quality, optimize=True, progressive=True)
+    return _saved(picture, "JPEG", "image/jpeg", quality=quality, optimize=True)
 
 
 def _png(picture: Image.Image) -> bytes:

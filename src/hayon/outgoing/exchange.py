@@ -12,6 +12,11 @@ from urllib.parse import urlsplit
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
+def boot_seconds() -> float:
+    """Seconds on a clock that no one sets and that goes on while the machine sleeps."""
+    return time.clock_gettime(_CLOCK)
+
+
 @dataclass(frozen=True, slots=True)
 class Deadline:
     """A moment on a clock that counts suspension (CLOCK_BOOTTIME, in seconds). Means nothing to another machine."""
@@ -21,11 +26,11 @@ class Deadline:
     @classmethod
     def after(cls, seconds: float) -> "Deadline":
         """So many seconds from now."""
-        return cls(time.clock_gettime(_CLOCK) + seconds)
+        return cls(boot_seconds() + seconds)
 
     def left(self) -> float:
         """Seconds until then; 0 once it has passed."""
-        return max(0.0, self.at - time.clock_gettime(_CLOCK))
+        return max(0.0, self.at - boot_seconds())
 
     def passed(self) -> bool:
         """Whether it is too late."""

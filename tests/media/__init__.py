@@ -1,0 +1,1 @@
+"""Tests of hayon.media, with real pictures."""
