@@ -1,0 +1,53 @@
+# Two commands matter: `make run` and `make test`. Each needs nothing but Python 3.11 or newer, make, Debian's packages
+# and the package registries; both keep what they install in .venv and .cache (and Debian's packages, as root).
+# PYTHON=… names the Python to build .venv with, JOBS=… how many tests run at once, ARGS=… goes to pytest.
+
+PYTHON ?=
+JOBS ?= $(shell nproc)
+ARGS ?=
+BIN := .venv/bin
+# worksteal: our tests differ a thousandfold in length, and shared servers belong to the run, not to a worker
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-long check format bench lock installed-run installed-dev servers
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: installed-run ## start Hayon with simulated platforms, on this machine alone
+	@exec $(BIN)/hayon demo
+
+test: installed-dev servers ## run the tests, against real servers where it matters
+	@$(PYTEST) -m "not long" $(ARGS)
+
+test-long: installed-dev servers ## run the tests with their longer forms
+	@$(PYTEST) $(ARGS)
+
+check: installed-dev ## lint, format, types, import contracts, lock files
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@requirements/check
+
+format: installed-dev ## rewrite the code as the linter and the formatter want it
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+bench: installed-dev ## measure
+	@tests/tools/install postgresql
+	@$(BIN)/python bench/run.py $(ARGS)
+
+lock: ## choose versions anew from pyproject.toml (ARGS=--upgrade for the newest)
+	@requirements/lock $(ARGS)
+
+installed-run:
+	@requirements/install run
+
+installed-dev:
+	@requirements/install dev
+
+servers: installed-dev
+	@tests/tools/install

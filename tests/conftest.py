@@ -1,0 +1,93 @@
+"""The servers that tests use, as fixtures. What a folder's own tests need beyond them is in that folder's conftest."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers.pds.server import PdsAccount, SharedPds
+from tests.servers.postgres import PostgresAddress, PostgresServer, running_postgres
+from tests.servers.processes import Process, start
+from tests.servers.sandbox import Sandbox, running_sandbox
+from tests.servers.shared import TestRun
+
+_RUN = pytest.StashKey[TestRun]()
+_FOLDER, _PID = "hayon_run_folder", "hayon_run_pid"
+
+
+@pytest.fixture(scope="session")
+def postgres(request: pytest.FixtureRequest) -> PostgresAddress:
+    """The run's shared PostgreSQL server, never stopped by a test. For a database use `postgres_url`."""
+    told = request.config.stash[_RUN].get_shared("postgres")
+    return PostgresAddress(port=told["port"], password=told["password"])
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresAddress) -> Iterator[str]:
+    """A fresh empty database as an SQLAlchemy URL; dropped at the end, with whoever is still connected."""
+    database = postgres.create_database()
+    yield postgres.url(database)
+    postgres.drop_database(database)
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PostgresServer]:
+    """A server of the test's own, to kill and restart (a second or so; where that is not needed use `postgres_url`)."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def pds(request: pytest.FixtureRequest) -> SharedPds:
+    """The run's shared AT Protocol server, real and without rate limits; a test that writes takes `pds_account`."""
+    told = request.config.stash[_RUN].get_shared("pds")
+    return SharedPds(**told["address"], accounts=tuple(PdsAccount(**account) for account in told["accounts"]))
+
+
+@pytest.fixture
+def pds_account(pds: SharedPds) -> PdsAccount:
+    """A fresh account on it, this test's alone."""
+    return pds.new_account()
+
+
+@pytest.fixture
+def sandbox(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sandbox]:
+    """The simulated platforms in a process of their own, with real limits.
+
+    Others by `@pytest.mark.parametrize("sandbox", ["none"], indirect=True)`.
+    """
+    with running_sandbox(tmp_path / "sandbox", limits=getattr(request, "param", "real")) as running:
+        yield running
+
+
+@pytest.fixture
+def start_process(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    """`tests.servers.processes.start`, logging into tmp_path; what the test leaves running is killed."""
+    started: list[Process] = []
+
+    def start_one(*arguments: object, **options: object) -> Process:
+        options.setdefault("log", tmp_path / f"process-{len(started)}")
+        process = start([str(argument) for argument in arguments], **options)  # type: ignore[arg-type]
+        started.append(process)
+        return process
+
+    yield start_one
+    for process in started:
+        process.kill9()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    given = getattr(config, "workerinput", None)
+    config.stash[_RUN] = TestRun.open() if given is None else TestRun(Path(given[_FOLDER]), given[_PID])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: "object") -> None:
+    """xdist: the main process tells a worker which run it belongs to."""
+    run = node.config.stash[_RUN]  # type: ignore[attr-defined]
+    node.workerinput |= {_FOLDER: str(run.folder), _PID: run.pid}  # type: ignore[attr-defined]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        config.stash[_RUN].close()
