@@ -86,10 +86,10 @@ class Settings:
         "",
         secret=True,
     )
-    broker_url: str = _setting("the bell: embedded:// ", _text, "embedded://")
+    broker_url: str = _setting("the bell: embedded://", _text, "embedded://")
     media_url: str = _setting("where files are kept: file:///path; empty means a folder in the data folder", _text, "")
     secret_key: str = _setting(
-        "seals credentials and signs sessions; made in the data folder at the first start when not set",
+        "seals credentials and signs addresses of files; made in the data folder at the first start when not set",
         _text,
         "",
         secret=True,
@@ -126,7 +126,7 @@ class Settings:
     look_ahead: timedelta = _setting("how far ahead the relay looks for what becomes due", _length, _S(seconds=2))
     poll: timedelta = _setting("how often due targets are looked for when no bell rings", _length, _S(seconds=1))
     sweep_every: timedelta = _setting(
-        "how often the sweep looks for lost leases and posts whose status differs from their targets",
+        "how often the sweep looks for lost leases, and for posts shown as unfinished though all their targets have ended",
         _length,
         _S(seconds=5),
     )
@@ -135,7 +135,9 @@ class Settings:
         "the first waits when a platform is unavailable", _lengths, (_S(seconds=5), _S(seconds=30), _S(minutes=2))
     )
     patience: timedelta = _setting(
-        "how long something unavailable is tried after these steps; 0 ends after them", _length, _S(hours=6)
+        "how long something unavailable is tried, counted from its first try; 0 ends after these steps",
+        _length,
+        _S(hours=6),
     )
     look_steps: tuple[timedelta, ...] = _setting(
         "the first looks at an unconfirmed target; then hourly",

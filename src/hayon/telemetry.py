@@ -21,7 +21,7 @@ EVENTS: dict[str, str] = {
     "target.settled": "the end of one try is stored",
     "target.rescued": "the lease of a target ran out; the sweep took it back",
     "target.lease_lost": "a worker found that another owns the target by now",
-    "target.receipt_kept": "a receipt arrived late, or a second one; it is kept and the author is told",
+    "target.receipt_kept": "a receipt arrived after its lease had ended; it settles all the same",
     "account.connected": "an account was connected or reconnected",
     "account.refreshed": "a credential was refreshed",
     "account.disconnected": "an account has to be reconnected by its owner",
@@ -39,9 +39,7 @@ lateness = Histogram(
     "hayon_lateness_seconds", "From due to claimed", registry=REGISTRY,
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3600),
 )  # fmt: skip
-calls = Histogram(
-    "hayon_publish_seconds", "Duration of the irreversible call", ["platform", "outcome"], registry=REGISTRY
-)
+calls = Histogram("hayon_publish_seconds", "Duration of the irreversible call", ["platform"], registry=REGISTRY)
 in_flight = Gauge("hayon_targets_in_flight", "Targets being delivered by this process", registry=REGISTRY)
 
 _log = structlog.get_logger("hayon")

@@ -25,7 +25,7 @@ from hayon.platforms.bluesky import Bluesky
 from hayon.platforms.contract import Platform
 from hayon.platforms.mastodon import Mastodon
 from hayon.settings import Settings
-from hayon.store.database import Database
+from hayon.store.database import Database, sqlite_path
 from hayon.store.migrate import migrate, require_newest
 from hayon.vault import Vault, load_or_make_secret_key
 
@@ -81,7 +81,7 @@ async def open_hayon(
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     url = database_url(settings)
-    with _only_process(settings.data_dir, url):
+    with _only_process(url):
         if migrating:
             await migrate(url)
         else:
@@ -157,16 +157,18 @@ def _media_folder(settings: Settings) -> Path:
 
 
 @contextmanager
-def _only_process(folder: Path, url: str) -> Iterator[None]:
-    """SQLite belongs to one process: a second one on the same data folder is refused, not half served."""
-    if not url.startswith("sqlite"):
+def _only_process(url: str) -> Iterator[None]:
+    """SQLite belongs to one process: a second one on the same file is refused, not half served."""
+    path = sqlite_path(url)
+    if path is None:
         yield
         return
-    with (folder / "lock").open("w", encoding="utf-8") as lock:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f"{path.name}.lock").open("w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise Misconfigured(
-                f"Another Hayon works in {folder} already. Stop it, or set HAYON_DATA_DIR to another folder."
+                f"Another Hayon works on {path} already. Stop it, or set HAYON_DATA_DIR to another folder."
             ) from error
         yield

@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
+from hayon.delivery.submit import Handed
 from hayon.domain.lifecycle import TargetStatus
+from hayon.domain.model import Content
 from hayon.errors import (
     Conflict,
     CredentialExpired,
     DatabaseUnreachable,
     Disconnected,
+    NotFound,
     NotYet,
     RateLimited,
     Rejected,
@@ -233,9 +236,6 @@ async def test_words_changed_while_they_are_prepared_never_go_out(ready: House) 
 
     async def edit(_: Any) -> None:
         ready.platform.while_preparing = None
-        from hayon.delivery.submit import Handed
-        from hayon.domain.model import Content
-
         await ready.submission.edit(ready.user_id, post_id, Handed(Content("new words"), platforms=("scripted",)))
 
     ready.platform.while_preparing = edit
@@ -252,9 +252,6 @@ async def test_a_post_moved_to_tomorrow_while_it_is_prepared_goes_out_tomorrow(r
 
     async def move(_: Any) -> None:
         ready.platform.while_preparing = None
-        from hayon.delivery.submit import Handed
-        from hayon.domain.model import Content
-
         handed = Handed(Content("soon"), platforms=("scripted",), scheduled_at=tomorrow.isoformat())
         await ready.submission.edit(ready.user_id, post_id, handed)
 
@@ -268,10 +265,52 @@ async def test_a_post_moved_to_tomorrow_while_it_is_prepared_goes_out_tomorrow(r
     assert len(ready.platform.ledger) == 1
 
 
-async def test_after_an_intent_it_is_too_late_to_change_words(ready: House) -> None:
-    from hayon.delivery.submit import Handed
-    from hayon.domain.model import Content
+async def test_an_edit_after_a_retry_is_never_overtaken_by_old_words(ready: House) -> None:
+    """A retry and an edit must not lead to the same version by two ways."""
+    ready.platform.preparing = [Rejected("Not like this.")]
+    post_id = await ready.submit("old words")
+    await ready.deliver_due()
+    await ready.submission.retry(ready.user_id, post_id)
 
+    async def edit(_: Any) -> None:
+        ready.platform.while_preparing = None
+        handed = Handed(Content("new words"), platforms=("scripted",))
+        await ready.submission.edit(ready.user_id, post_id, handed)
+
+    ready.platform.while_preparing = edit
+    await ready.deliver_due()
+    await ready.deliver_due()
+    assert [copy.text for copy in ready.platform.ledger] == ["new words"]
+
+
+async def test_a_deleted_post_can_still_be_answered_for(ready: House) -> None:
+    ready.platform.before = [LOST]
+    post_id = await ready.submit()
+    await ready.deliver_due()
+    await ready.submission.delete(ready.user_id, post_id)
+    target = await ready.target(post_id)
+    ready.clock.forward(1000)
+    await ready.submission.resolve_absent(
+        ready.user_id, post_id, target.id, target.open_attempt_id, looked_at=ready.clock.now, again=False
+    )
+    assert (await ready.target(post_id)).status == "cancelled"
+    with pytest.raises(NotFound):
+        await ready.submission.cancel(ready.user_id, post_id)
+
+
+async def test_the_credential_of_a_disconnected_account_goes_once_nothing_is_open(ready: House) -> None:
+    account = (await ready.database.read(accounts.list_accounts, ready.user_id))[0]
+    ready.platform.after = [LOST]
+    await ready.submit()
+    await ready.deliver_due()
+    await ready.database.write(accounts.disconnect, ready.user_id, account.id)
+    assert await ready.database.write(accounts.forget_credentials) == 0
+    ready.clock.forward(10)
+    await ready.deliver_due()
+    assert await ready.database.write(accounts.forget_credentials) == 1
+
+
+async def test_after_an_intent_it_is_too_late_to_change_words(ready: House) -> None:
     ready.platform.after = [LOST]
     post_id = await ready.submit("old")
     await ready.deliver_due()

@@ -79,6 +79,7 @@ class Machine(RuleBasedStateMachine):
         self.house.platform.visible_after = LISTING_LAG
         self.let_go = asyncio.Event()
         self.flying: set[asyncio.Task[Any]] = set()
+        self.hanging: set[asyncio.Task[Any]] = set()
         self.seen: dict[UUID, str] = {}
         self.by_person: set[UUID] = set()
         self.stopped: dict[str, int] = {}
@@ -181,6 +182,15 @@ class Machine(RuleBasedStateMachine):
         self.house.platform.while_publishing = self.hang
         self.run(self.work(1, False, wait=False))
         self.house.platform.while_publishing = None
+        self.house.clock.forward(seconds)
+        self.run(self.house.sweep())
+
+    @rule(seconds=st.sampled_from(LATER))
+    def hang_in_preparation(self, seconds: int) -> None:
+        """What was gathered grows old: the author may edit, stop or retry before the machine lets go."""
+        self.house.platform.while_preparing = self.hang
+        self.run(self.work(1, False, wait=False))
+        self.house.platform.while_preparing = None
         self.house.clock.forward(seconds)
         self.run(self.house.sweep())
 
@@ -313,10 +323,8 @@ class Machine(RuleBasedStateMachine):
             self.flying.add(task)
             task.add_done_callback(self.flying.discard)
         if not wait:
-            for _ in range(200):
+            while len(self.hanging) < len(self.flying):  # noqa: ASYNC110 - what hangs does not tell
                 await asyncio.sleep(0.0005)
-                if self.house.platform.while_publishing is None:
-                    break
             return
         done = await asyncio.gather(*tasks, return_exceptions=True)
         for error in done:
@@ -324,7 +332,13 @@ class Machine(RuleBasedStateMachine):
                 raise error
 
     async def hang(self, _: Any) -> None:
-        await self.let_go.wait()
+        task = asyncio.current_task()
+        assert task is not None
+        self.hanging.add(task)
+        try:
+            await self.let_go.wait()
+        finally:
+            self.hanging.discard(task)
 
     async def release(self) -> None:
         self.let_go.set()

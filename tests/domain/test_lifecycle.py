@@ -7,8 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hayon.domain.lifecycle import (
-    ENDED, MAY_HOLD_AN_OPEN_INTENT, MOVES, Ended, Outcome, PostStatus, Standing, TargetStatus, TargetSummary,
-    settle, summarize,
+    ENDED,
+    MAY_HOLD_AN_OPEN_INTENT,
+    MOVES,
+    Ended,
+    Outcome,
+    PostStatus,
+    Standing,
+    TargetStatus,
+    TargetSummary,
+    settle,
+    summarize,
 )  # fmt: skip
 from hayon.domain.model import Receipt
 from hayon.domain.pacing import Patience
@@ -21,7 +30,8 @@ RECEIPT = Receipt("1", "https://example.test/1", NOW)
 moments = st.datetimes(min_value=datetime(2026, 1, 1), max_value=datetime(2027, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis wants naive bounds
 standings = st.builds(
     Standing, intent_open=st.booleans(), doubted=st.booleans(), stop_asked=st.booleans(), tries=st.integers(0, 40),
-    waits=st.integers(0, 40), looks=st.integers(0, 60), first_try_at=st.none() | moments,
+    waits=st.integers(0, 40),
+    waiting_for=st.sampled_from(["", "not_yet", "rate_limited"]), looks=st.integers(0, 60), first_try_at=st.none() | moments,
     first_wait_at=st.none() | moments, quiet_until=st.none() | moments, due_at=st.none() | moments,
 )  # fmt: skip
 outcomes = st.builds(
@@ -110,10 +120,24 @@ def test_a_limit_ends_after_a_day_and_waits_at_least_its_growing_floor() -> None
     zero = Outcome(Ended.RATE_LIMITED, "Slow down.", until=NOW)
     assert settle(Standing(), zero, NOW, PATIENCE).due_at == NOW + PATIENCE.wait_floor
     bare = Outcome(Ended.RATE_LIMITED, "Slow down.")
-    due = [settle(Standing(waits=waits), bare, NOW, PATIENCE).due_at for waits in range(4)]
+    due = [settle(Standing(waits=waits, waiting_for="rate_limited"), bare, NOW, PATIENCE).due_at for waits in range(4)]
     assert [(one - NOW).total_seconds() for one in due if one] == [2, 4, 8, 16]
-    long_ago = Standing(waits=9, first_wait_at=NOW - timedelta(hours=25))
+    long_ago = Standing(waits=9, first_wait_at=NOW - timedelta(hours=25), waiting_for="rate_limited")
     assert settle(long_ago, bare, NOW, PATIENCE).status is T.FAILED
+
+
+def test_waits_of_another_kind_begin_anew() -> None:
+    """After three hours of a rate limit, the first `not yet` is no two hours old."""
+    limited = Standing(waits=9, first_wait_at=NOW - timedelta(hours=3), waiting_for="rate_limited")
+    decided = settle(limited, Outcome(Ended.NOT_YET, "At work."), NOW, PATIENCE)
+    assert (decided.status, decided.waits, decided.first_wait_at) == (T.PENDING, 1, NOW)
+
+
+def test_an_outage_of_our_own_line_fails_nothing_for_a_week() -> None:
+    away = Standing(waits=300, first_wait_at=NOW - timedelta(days=6), waiting_for="unreachable")
+    assert settle(away, Outcome(Ended.UNREACHABLE), NOW, PATIENCE).status is T.PENDING
+    longer = Standing(waits=300, first_wait_at=NOW - timedelta(days=8), waiting_for="unreachable")
+    assert settle(longer, Outcome(Ended.UNREACHABLE), NOW, PATIENCE).status is T.FAILED
 
 
 def test_looks_come_at_their_steps_then_hourly_for_a_day_then_a_person_is_asked() -> None:

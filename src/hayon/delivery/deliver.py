@@ -176,7 +176,8 @@ class Delivery:
                 raise AssertionError("publish() makes exactly one call")
             return await self._outgoing.send(request, deadline=deadline, commit=True)
 
-        receipt = await carried.platform.publish(carried.parcel, carried.handles, send)
+        with telemetry.calls.labels(carried.claim.platform).time():
+            receipt = await carried.platform.publish(carried.parcel, carried.handles, send)
         return Outcome(Ended.PUBLISHED, "Published.", receipt=receipt)
 
     async def _settle(self, carried: Carried, outcome: Outcome) -> Settlement | None:
@@ -199,6 +200,8 @@ class Delivery:
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, 5.0) if holds_receipt else wait * 2
             else:
+                if outcome.receipt is not None and settlement.message:
+                    telemetry.emit("target.receipt_kept", **_names(claim), reason=settlement.message)
                 telemetry.emit(
                     "target.settled", **_names(claim), outcome=str(outcome.ended), status=str(settlement.status),
                     reason=outcome.message,

@@ -1,13 +1,13 @@
 """The only clock: rings for what becomes due, and sweeps up what was lost. It delivers nothing itself."""
 
 import asyncio
-import time
 from datetime import datetime, timedelta
 
 from hayon import telemetry
 from hayon.brokers.contract import Broker
 from hayon.errors import DatabaseUnreachable
-from hayon.store import outbox
+from hayon.outgoing import boot_seconds
+from hayon.store import accounts, outbox
 from hayon.store.database import Database
 
 CLOCK_JUMP_SECONDS = 1.0
@@ -63,6 +63,7 @@ class Relay:
         repaired = await self._database.write(outbox.repair_summaries)
         if repaired:
             telemetry.emit("post.summary_repaired", level="error", count=repaired)
+        await self._database.write(accounts.forget_credentials)
         if rescued:
             await self._broker.ring()
         return len(rescued)
@@ -82,7 +83,7 @@ class Relay:
     async def _clock_is_steady(self) -> bool:
         """False for one lease after the database's clock jumped: leases judged by it may not have run out at all."""
         now = await self._database.read(lambda tx: tx.now())
-        boot = time.clock_gettime(time.CLOCK_BOOTTIME)
+        boot = boot_seconds()
         offset, before = now.timestamp() - boot, self._offset
         self._offset = offset
         if before is not None and abs(offset - before) > CLOCK_JUMP_SECONDS:

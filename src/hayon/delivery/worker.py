@@ -123,6 +123,7 @@ class Worker:
     def _start(self, claims: list[Claim]) -> int:
         for claim in claims:
             telemetry.lateness.observe(max(0.0, (claim.claimed_at - claim.due_at).total_seconds()))
+            telemetry.emit("target.claimed", level="debug", platform=claim.platform, target_id=str(claim.target_id))
             task = asyncio.create_task(self._delivery.deliver(claim), name=f"delivery-{claim.target_id}")
             self._flying[task] = claim.platform
             task.add_done_callback(self._landed)

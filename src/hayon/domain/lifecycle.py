@@ -106,7 +106,7 @@ class Standing:
 
     `doubted`: an earlier intent of this target ended otherwise than by a receipt or a proof of absence, so that no
     later refusal proves anything (a refusal of a repeat may mean that the first one landed).
-    `first_wait_at` is when the present row of uncounted waits began; `due_at` what the row says now, which an edit may
+    `first_wait_at` is when the present row of uncounted waits began, `waiting_for` of which kind they are; `due_at` what the row says now, which an edit may
     have moved.
     """
 
@@ -118,6 +118,7 @@ class Standing:
     looks: int = 0
     first_try_at: datetime | None = None
     first_wait_at: datetime | None = None
+    waiting_for: str = ""
     quiet_until: datetime | None = None
     due_at: datetime | None = None
 
@@ -173,8 +174,13 @@ def _unanswered(standing: Standing, outcome: Outcome, now: datetime, patience: p
 
 
 def _wait(standing: Standing, outcome: Outcome, now: datetime, patience: pacing.Patience, answered: bool) -> Settlement:
-    waits, since = standing.waits + 1, standing.first_wait_at or now
-    longest = patience.longest_not_yet if outcome.ended is Ended.NOT_YET else patience.longest_limit
+    same = standing.waiting_for == outcome.ended
+    waits, since = (standing.waits + 1, standing.first_wait_at or now) if same else (1, now)
+    longest = {
+        Ended.NOT_YET: patience.longest_not_yet,
+        Ended.RATE_LIMITED: patience.longest_limit,
+        Ended.UNREACHABLE: patience.longest_unreachable,
+    }[outcome.ended]
     if now - since > longest:
         message = f"{outcome.message} It stayed so for {_in_words(longest)}, so this try ended."
         return Settlement(T.FAILED, None, answered, standing.tries, waits, first_wait_at=since, message=message)

@@ -14,7 +14,8 @@ class Patience:
     `steps` is the ladder for what is unavailable; when it is used up the long tail follows (10 min, 30 min, hourly)
     until `lasts` is over, counted from the first try; zero ends after the last step. `look_steps`, then hourly for
     `looks_last`, are the automatic looks at an unconfirmed target; then a person is asked. `wait_floor` is the least
-    an uncounted wait takes, growing with each; `longest_limit` and `longest_not_yet` end a row of such waits.
+    an uncounted wait takes, growing with each; `longest_limit`, `longest_not_yet` and `longest_unreachable` end a row of such waits: the last is
+    long, since it may be our own line that is down.
     """
 
     steps: tuple[timedelta, ...] = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2))
@@ -27,6 +28,7 @@ class Patience:
     wait_ceiling: timedelta = timedelta(minutes=5)
     longest_limit: timedelta = timedelta(hours=24)
     longest_not_yet: timedelta = timedelta(hours=2)
+    longest_unreachable: timedelta = timedelta(days=7)
     lost_leases: int = 3
 
 

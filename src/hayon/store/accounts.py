@@ -120,6 +120,15 @@ def disconnect(tx: Tx, user_id: UUID, account_id: UUID) -> int:
     return count
 
 
+def forget_credentials(tx: Tx) -> int:
+    """Empties the credentials of disconnected accounts as soon as no unanswered intent needs them for reading. How many."""
+    in_question = sa.exists().where(targets.c.account_id == accounts.c.id, targets.c.open_attempt_id.is_not(None))
+    gone = sa.update(accounts).where(
+        accounts.c.disconnected_at.is_not(None), accounts.c.credential != b"", sa.not_(in_question)
+    )
+    return tx.run(gone.values(credential=b"")).rowcount
+
+
 def take_refresh(tx: Tx, account_id: UUID, credential_version: int, lasts: timedelta) -> bool:
     """Makes the caller the one refresher of this account for a while. False if another is at it, or was before."""
     now = tx.now()

@@ -8,17 +8,19 @@ from hayon.store.database import Tx
 from hayon.store.schema import accounts
 
 ON_POSTGRES = ("fsync", "synchronous_commit", "full_page_writes")
+SYNCHRONOUS = ("off", "normal", "full", "extra")
 
 
 def read_durability(tx: Tx) -> dict[str, str]:
     """The settings that decide whether an answered commit survives a power cut, as they are in force right now.
 
-    SQLite: `journal_mode` (a folder on a network may refuse `wal`) and `synchronous` (2 is FULL, 3 is EXTRA;
-    https://sqlite.org/pragma.html). PostgreSQL: `fsync`, `synchronous_commit`, `full_page_writes`.
+    SQLite: `journal_mode` (a folder on a network may refuse `wal`) and `synchronous` (https://sqlite.org/pragma.html).
+    PostgreSQL: `fsync`, `synchronous_commit`, `full_page_writes`.
     """
     if tx.on_postgres:
         return {name: str(tx.value(sa.text(f"SHOW {name}"))) for name in ON_POSTGRES}
-    return {name: str(tx.value(sa.text(f"PRAGMA {name}"))) for name in ("journal_mode", "synchronous")}
+    synchronous = int(tx.value(sa.text("PRAGMA synchronous")))
+    return {"journal_mode": str(tx.value(sa.text("PRAGMA journal_mode"))), "synchronous": SYNCHRONOUS[synchronous]}
 
 
 def find_weaknesses(durability: dict[str, str]) -> list[str]:
@@ -26,8 +28,8 @@ def find_weaknesses(durability: dict[str, str]) -> list[str]:
     weak = [f"{name} is off" for name in ON_POSTGRES if durability.get(name) == "off"]
     if durability.get("journal_mode", "wal") != "wal":
         weak.append(f"journal_mode is {durability['journal_mode']}")
-    if durability.get("synchronous", "2") not in {"2", "3"}:
-        weak.append("synchronous is not FULL")
+    if durability.get("synchronous", "full") not in {"full", "extra"}:
+        weak.append(f"synchronous is {durability['synchronous']}")
     return weak
 
 

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
@@ -160,6 +161,12 @@ def _sqlite_engine(path: str, begin: str, readers: int = 0) -> Engine:
         connection.exec_driver_sql(f"BEGIN {begin}")
 
     return engine
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file of an SQLite database; None for another kind."""
+    parsed = sa.make_url(url)
+    return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
 
 
 class Moment(sa.TypeDecorator[datetime]):

@@ -74,12 +74,17 @@ def retry(tx: Tx, user_id: UUID, post_id: UUID, target_ids: Collection[UUID] | N
     """Tries failed targets again, now, with the patience of a new start. A doubted one is looked up before it is sent."""
     told = []
     with moving(tx, [post_id]) as now:
-        for target in _chosen(tx, user_id, post_id, target_ids):
+        chosen = _chosen(tx, user_id, post_id, target_ids)
+        # one counter for all versions of a post: a target's own would meet the one of a later edit
+        failed = any(target.status == T.FAILED for target in chosen)
+        raised = sa.update(posts).where(posts.c.id == post_id).values(version=posts.c.version + failed)
+        version = tx.value(raised.returning(posts.c.version))
+        for target in chosen:
             status = TargetStatus(target.status)
             if status is T.FAILED:
                 move(tx, target.id, T.PENDING, since={T.FAILED}, now=now, raise_fence=True, due_at=now, stop_asked=False,
                      tries=0, waits=0, looks=0, lost_leases=0, first_try_at=None, first_wait_at=None, checkpoint=None,
-                     version=target.version + 1, message="", code="")  # fmt: skip
+                     version=version, message="", code="")  # fmt: skip
                 told.append(Told(target.id, T.PENDING, "retrying", "It is tried again now."))
             elif status in {T.PENDING, T.UNCONFIRMED} and target.due_at is not None and not target.stop_asked:
                 tx.run(sa.update(targets).where(targets.c.id == target.id, targets.c.status == str(status))

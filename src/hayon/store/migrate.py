@@ -1,6 +1,7 @@
 """Brings a database to the shape this version works with. Nothing else changes tables."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -20,13 +21,20 @@ from hayon.errors import DatabaseUnreachable, Misconfigured
 from hayon.store.schema import metadata
 
 R = TypeVar("R")
+_one_at_a_time = threading.Lock()
+# Alembic works through module globals: two migrations in one process would write into each other's connection
 LOCK_NUMBER = 0x4A59_4E01
 """PostgreSQL's advisory lock under which one process at a time migrates."""
 
 
 async def migrate(url: str) -> tuple[str | None, str]:
     """Migrates to the newest shape. The revision it had and the one it has now. Raises DatabaseUnreachable."""
-    return await _with_connection(url, _upgrade)
+    while not _one_at_a_time.acquire(blocking=False):  # noqa: ASYNC110 - it is waited for across event loops
+        await asyncio.sleep(0.01)
+    try:
+        return await _with_connection(url, _upgrade)
+    finally:
+        _one_at_a_time.release()
 
 
 async def find_difference(url: str) -> list[object]:

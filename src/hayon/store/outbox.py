@@ -142,7 +142,7 @@ def rescue(tx: Tx, *, lost_leases_limit: int, limit: int = 200) -> list[tuple[UU
         ids = [row.id for row in rows]
         for row in tx.all(sa.select(targets).where(targets.c.id.in_(ids), still).order_by(targets.c.id)):
             losses = row.lost_leases + 1
-            values: dict[str, Any] = {"due_at": now, "lost_leases": losses}
+            values: dict[str, Any] = {"lost_leases": losses}
             if row.open_attempt_id is not None:
                 to = T.UNCONFIRMED
             elif row.stop_asked:
@@ -153,6 +153,7 @@ def rescue(tx: Tx, *, lost_leases_limit: int, limit: int = 200) -> list[tuple[UU
                 values["code"] = "worker_died"
             else:
                 to = T.PENDING
+            values["due_at"] = now if to in {T.UNCONFIRMED, T.PENDING} else None
             if move(tx, row.id, to, since={T.PROCESSING}, now=now, fence=row.fence, raise_fence=True, **values):
                 rescued.append((row.id, to))
                 append_attempt(tx, row, ended="lease_lost", message="The worker did not come back.", now=now)

@@ -17,8 +17,6 @@ from hayon.store.database import Tx, new_id
 from hayon.store.moves import summarize_posts
 from hayon.store.schema import accounts, attempts, post_media, posts, replays, targets
 
-MINE = (posts.c.deleted_at.is_(None),)
-
 
 class KeyUsed(Conflict):
     """Another request with the same Idempotency-Key was accepted at the same moment."""
@@ -196,7 +194,10 @@ def _refer_media(tx: Tx, post_id: UUID, writing: Writing) -> None:
 
 def get_post(tx: Tx, post_id: UUID, user_id: UUID) -> PostView:
     """One post of this person with its targets. Raises NotFound."""
-    row = tx.first(sa.select(posts).where(posts.c.id == post_id, posts.c.user_id == user_id, *MINE))
+    # a deleted post can still be looked at while a person may be asked about it
+    in_question = sa.exists().where(targets.c.post_id == posts.c.id, targets.c.open_attempt_id.is_not(None))
+    shown = sa.or_(posts.c.deleted_at.is_(None), in_question)
+    row = tx.first(sa.select(posts).where(posts.c.id == post_id, posts.c.user_id == user_id, shown))
     if row is None:
         raise NotFound("There is no such post.")
     return PostView(row, _targets_of(tx, [post_id]))
@@ -206,7 +207,7 @@ def list_posts(
     tx: Tx, user_id: UUID, *, statuses: Sequence[str] = (), before: tuple[datetime, UUID] | None = None, limit: int = 50
 ) -> list[PostView]:
     """The newest first; `before` is the last one of the page before (created_at and id)."""
-    statement = sa.select(posts).where(posts.c.user_id == user_id, *MINE)
+    statement = sa.select(posts).where(posts.c.user_id == user_id, posts.c.deleted_at.is_(None))
     if statuses:
         statement = statement.where(posts.c.status.in_(statuses))
     if before is not None:

@@ -120,7 +120,7 @@ targets = sa.Table(
     _number("version"), _number("fence"), sa.Column("claim_id", sa.Uuid), _at("claimed_at"), _at("lease_until"),
     _number("claims"), _number("lost_leases"),
     _number("tries"), _number("waits"), _number("looks"), _number("attempts"),
-    _at("first_try_at"), _at("first_wait_at"),
+    _at("first_try_at"), _at("first_wait_at"), _text("waiting_for"),  # the kind of outcome it has waited for since
     _text("idempotency_key"), sa.Column("checkpoint", Json), _number("checkpoint_version"),
     sa.Column("open_attempt_id", sa.Uuid),  # the unanswered intent
     sa.Column("last_attempt_id", sa.Uuid),  # the newest intent, answered or not

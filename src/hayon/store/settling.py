@@ -94,7 +94,7 @@ def settle_try(tx: Tx, claim: Claim, outcome: Outcome, *, attempt_id: UUID | Non
         mine = target.status == T.PROCESSING and target.fence == claim.fence
         hosts.note_outcome(tx, claim.host, outcome, now)
         if own_answer:
-            return _settle_receipt(tx, target, outcome, attempt_id, now)
+            return _settle_receipt(tx, target, outcome, attempt_id, mine, now)
         if not mine:
             raise LeaseLost("Another worker delivers this by now.")
         if outcome.receipt is not None and not may_adopt(tx, target, outcome.receipt.remote_id, exact=outcome.exact):
@@ -120,7 +120,8 @@ def settle_try(tx: Tx, claim: Claim, outcome: Outcome, *, attempt_id: UUID | Non
         move(
             tx, target.id, settlement.status, since={T.PROCESSING}, now=now, fence=claim.fence, raise_fence=True,
             due_at=settlement.due_at, tries=settlement.tries, waits=settlement.waits, looks=settlement.looks,
-            first_wait_at=settlement.first_wait_at, lost_leases=0, message=settlement.message, code=outcome.code,
+            first_wait_at=settlement.first_wait_at,
+            waiting_for=str(outcome.ended) if settlement.waits else "", lost_leases=0, message=settlement.message, code=outcome.code,
             first_try_at=target.first_try_at or (now if settlement.tries else None),
             claims=0 if outcome.ended is Ended.OVERTAKEN else target.claims, **values,
         )  # fmt: skip
@@ -140,7 +141,7 @@ def _standing(target: Row[Any]) -> Standing:
     return Standing(
         intent_open=target.open_attempt_id is not None, doubted=target.doubted, stop_asked=target.stop_asked,
         tries=target.tries, waits=target.waits, looks=target.looks, first_try_at=target.first_try_at,
-        first_wait_at=target.first_wait_at, quiet_until=target.quiet_until, due_at=target.due_at,
+        first_wait_at=target.first_wait_at, waiting_for=target.waiting_for, quiet_until=target.quiet_until, due_at=target.due_at,
     )  # fmt: skip
 
 
@@ -152,7 +153,9 @@ def _write_try(tx: Tx, target: Row[Any], attempt_id: UUID | None, outcome: Outco
         end_attempt(tx, attempt_id, **told, http_status=outcome.http_status, now=now)
 
 
-def _settle_receipt(tx: Tx, target: Row[Any], outcome: Outcome, attempt_id: UUID | None, now: datetime) -> Settlement:
+def _settle_receipt(
+    tx: Tx, target: Row[Any], outcome: Outcome, attempt_id: UUID | None, mine: bool, now: datetime
+) -> Settlement:
     """The call's own answer always settles: completed, whatever the fence, from any status."""
     receipt = outcome.receipt
     if receipt is None:
@@ -176,7 +179,7 @@ def _settle_receipt(tx: Tx, target: Row[Any], outcome: Outcome, attempt_id: UUID
         tx, target.id, T.COMPLETED, since=ANYWHERE, now=now, raise_fence=True,
         due_at=None, message="", code="", lost_leases=0, **values,
     )  # fmt: skip
-    return Settlement(T.COMPLETED, answers_intent=True)
+    return Settlement(T.COMPLETED, answers_intent=True, message="" if mine else "It came after the lease had ended.")
 
 
 def _proof(receipt: Receipt) -> dict[str, Any]:

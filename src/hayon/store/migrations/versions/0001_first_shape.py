@@ -195,6 +195,7 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("first_try_at", MOMENT, nullable=True),
         sa.Column("first_wait_at", MOMENT, nullable=True),
+        sa.Column("waiting_for", sa.Text(), nullable=False),
         sa.Column("idempotency_key", sa.Text(), nullable=False),
         sa.Column("checkpoint", JSON, nullable=True),
         sa.Column("checkpoint_version", sa.Integer(), nullable=False),

@@ -1,0 +1,81 @@
+"""`python -m tests.crash.doomed`: all of Hayon but the web, told to kill itself at one point. The code of Hayon knows nothing of it.
+
+HAYON_TEST_CRASH names the point: `<write>:before`, `<write>:inside` (done, not committed), `<write>:after`, `call:before`
+(nothing sent), `call:after` (answered, nothing written). HAYON_TEST_PLATFORM says on which platform.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from hayon.domain.model import Claim
+from hayon.outgoing import Answer, Deadline, Outgoing, Request
+from hayon.settings import Settings
+from hayon.store.database import Database, Tx
+from hayon.wiring import database_url, open_hayon
+
+POINT, _, PHASE = os.environ.get("HAYON_TEST_CRASH", "").partition(":")
+PLATFORM = os.environ.get("HAYON_TEST_PLATFORM", "")
+
+
+def die() -> None:
+    """As a power cut would: no handler, no cleaning up."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class DoomedDatabase(Database):
+    """Dies before, inside or after one named write that concerns the platform."""
+
+    async def write(self, work: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        if work.__name__ != POINT or not _concerns(arguments, named):
+            return await super().write(work, *arguments, **named)
+        if PHASE == "before":
+            die()
+
+        def inside(tx: Tx) -> Any:
+            answer = work(tx, *arguments, **named)
+            if PHASE == "inside" and (POINT != "claim_due" or answer):
+                die()
+            return answer
+
+        answer = await super().write(inside)
+        if POINT != "claim_due" or answer:
+            die()
+        return answer
+
+
+class DoomedOutgoing(Outgoing):
+    """Dies around the irreversible call to the platform."""
+
+    async def send(self, request: Request, *, deadline: Deadline | None = None, commit: bool = False) -> Answer:
+        doomed = commit and POINT == "call" and f"/{PLATFORM}" in _platform_of(request.url)
+        if doomed and PHASE == "before":
+            die()
+        answer = await super().send(request, deadline=deadline, commit=commit)
+        if doomed:
+            die()
+        return answer
+
+
+def _concerns(arguments: tuple[Any, ...], named: dict[str, Any]) -> bool:
+    claims = [one for one in arguments if isinstance(one, Claim)]
+    return all(claim.platform == PLATFORM for claim in claims) and not named.get("alone", False)
+
+
+def _platform_of(url: str) -> str:
+    return "/bluesky" if "/xrpc/" in url else "/mastodon"
+
+
+async def main() -> None:
+    settings = Settings.read()
+    database = DoomedDatabase(database_url(settings))
+    outgoing = DoomedOutgoing(identity="Hayon/test", timeout_seconds=10, allow_private_addresses=True)
+    async with open_hayon(settings, database=database, outgoing=outgoing) as hayon:
+        print("{}", flush=True)  # noqa: T201 - tells the test that it runs
+        await hayon.run_duties()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
