@@ -1,0 +1,261 @@
+"""The command line: serve, demo, sandbox, migrate, doctor, posts. It imports late, so that `hayon --help` is quick."""
+
+import asyncio
+import errno
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hayon import __version__, remote
+from hayon.errors import HayonError, Misconfigured
+from hayon.settings import Settings
+
+if TYPE_CHECKING:
+    from hayon.wiring import Hayon
+
+SIGNS = (signal.SIGTERM, signal.SIGINT)
+SANDBOX_PORT = 8090
+PORTS_TRIED = 100
+
+Told = tuple[dict[str, str], str]
+"""What a program may want to know once we are ready, and the same in words for a person."""
+Opening = AbstractAsyncContextManager[tuple["Hayon", Callable[[str], Told]]]
+"""Hayon put together, and what to tell once its address is known."""
+
+app = typer.Typer(
+    name="hayon", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Write a post once; publish it on Bluesky and Mastodon, now or at a set time; know what became of it on each.",
+    epilog="Settings are read from the environment (HAYON_…). Exit codes: 0 done, 1 failed, 2 asked in a wrong way.",
+)  # fmt: skip
+app.add_typer(remote.commands, name="posts")
+
+Host = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Where to listen. Default: HAYON_HOST, or 127.0.0.1.")
+]
+Port = Annotated[
+    int | None,
+    typer.Option(metavar="PORT", min=0, max=65535, help="0 takes any free one. Default: HAYON_PORT, or 8080."),
+]
+
+
+class Limits(StrEnum):
+    """Whether the simulated platforms refuse who asks too often, as the real ones do."""
+
+    REAL = "real"
+    NONE = "none"
+
+
+def main() -> None:
+    """Runs the command that the arguments name. What went wrong is a sentence on standard error, and exit code 1."""
+    try:
+        app()
+    except HayonError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"hayon {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and leave.", is_eager=True, callback=_tell_version)
+    ] = False,
+) -> None:
+    """What is said before the command."""
+
+
+@app.command()
+def serve(host: Host = None, port: Port = None) -> None:
+    """Run Hayon: pages, API, relay and worker in one process. Needs nothing set."""
+    settings = _settings(host, port)
+    _run(settings, _opened(settings))
+
+
+@app.command()
+def demo(host: Host = None, port: Port = None) -> None:
+    """Run Hayon with simulated platforms: an author, accounts and a key are there, and no post leaves this machine."""
+    from hayon.demo import open_demo
+
+    settings = _settings(host, port, next_free=True)
+    _run(settings, open_demo(settings, find_free_port))
+
+
+@app.command()
+def sandbox(
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="0 takes any free one.")] = SANDBOX_PORT,
+    limits: Annotated[Limits, typer.Option(help="Rate limits: as on the real platforms, or none.")] = Limits.REAL,
+) -> None:
+    """Run the simulated platforms alone. They forget everything when they stop."""
+    import uvloop
+
+    from hayon.sandbox.app import serve as serve_sandbox
+    from hayon.sandbox.world import World
+
+    style = Settings.read().log
+
+    def ready(url: str) -> None:
+        words = (
+            f"Simulated platforms are ready. What lands is shown at {url}\n"
+            f"Bluesky speaks at {url}/bluesky, Mastodon at {url}/mastodon, and {url}/control makes accounts and faults.\n"
+            "Stop with Ctrl-C."
+        )
+        _tell(style, {"url": url}, words)
+
+    world = World(limits.value)
+    try:
+        uvloop.run(serve_sandbox(world, host, port, ready=ready))
+    except OSError as error:
+        raise Misconfigured(
+            f"The sandbox cannot listen on {host}:{port}: {error.strerror}. Choose another --port."
+        ) from error
+    finally:
+        world.close()
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the shape that this version works with. `serve` does so too when it starts."""
+    from hayon.store.migrate import migrate as bring
+    from hayon.wiring import database_url
+
+    settings = Settings.read()
+    _make_folder(settings)
+    before, after = asyncio.run(bring(database_url(settings)))
+    if before == after:
+        typer.echo(f"The database has shape {after}, the newest. Nothing had to change.")
+    else:
+        typer.echo(f"The database had {f'shape {before}' if before else 'no tables'}. It has shape {after} now.")
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings for a program.")] = False,
+) -> None:
+    """Look at settings, folders, database, key and platforms, and say how to mend what is wrong. Changes nothing."""
+    from hayon.doctor import examine, show
+
+    findings = asyncio.run(examine())
+    show(findings, as_json=as_json)
+    raise typer.Exit(1 if any(finding.state == "failed" for finding in findings) else 0)
+
+
+def find_free_port(host: str, port: int) -> int:
+    """This port, or the next one that nobody listens on; 0 gives any free one. Raises Misconfigured where there is none."""
+    for tried in range(port, port + PORTS_TRIED) if port else [0]:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, tried))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise Misconfigured(f"Hayon cannot listen on {host}:{tried}: {error.strerror}.") from error
+            else:
+                found: int = probe.getsockname()[1]
+                return found
+    raise Misconfigured(f"No port from {port} to {port + PORTS_TRIED} is free on {host}. Choose another --port.")
+
+
+def _settings(host: str | None, port: int | None, *, next_free: bool = False) -> Settings:
+    """The settings with what the command line says instead. Raises Misconfigured where the port is taken."""
+    settings = Settings.read()
+    settings = replace(settings, host=host or settings.host, port=settings.port if port is None else port)
+    if not settings.port:
+        return settings
+    free = find_free_port(settings.host, settings.port)
+    if free != settings.port:
+        taken = f"Port {settings.port} of {settings.host} is taken"
+        if not next_free:
+            raise Misconfigured(f"{taken}. Stop what listens there, or choose another, such as --port {free}.")
+        typer.echo(f"{taken}, so {free} is used instead.")
+    return replace(settings, port=free)
+
+
+def _run(settings: Settings, opening: Opening) -> None:
+    """Runs the whole of Hayon until a signal. Raises HayonError where it cannot start or a duty dies."""
+    import uvloop
+
+    from hayon import telemetry
+
+    _make_folder(settings)
+    telemetry.set_up(settings.log)
+    uvloop.run(_live(settings, opening))
+
+
+async def _live(settings: Settings, opening: Opening) -> None:
+    from hayon import telemetry
+    from hayon.web.app import serve as serve_web
+
+    loop, here, stop, is_open = asyncio.get_running_loop(), asyncio.current_task(), asyncio.Event(), False
+
+    def leave() -> None:
+        for sign in SIGNS:
+            loop.remove_signal_handler(sign)  # a second one ends the process at once
+        stop.set()
+        if here is not None and not is_open:
+            here.cancel()
+
+    for sign in SIGNS:
+        loop.add_signal_handler(sign, leave)
+    try:
+        async with opening as (hayon, welcome):
+            is_open = True
+
+            def ready(url: str) -> None:
+                telemetry.emit("house.started", address=url)
+                _tell(settings.log, *welcome(url))
+
+            web = serve_web(hayon, settings.host, settings.port, ready)
+            await hayon.run_duties(("web", web), ("signals", stop.wait()))
+    except asyncio.CancelledError:
+        if not stop.is_set():
+            raise
+    if not stop.is_set():
+        raise Misconfigured("The web server ended by itself; the log above says more.")
+    telemetry.emit("house.stopped")
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[tuple["Hayon", Callable[[str], Told]]]:
+    from hayon.store import users
+    from hayon.wiring import open_hayon
+
+    async with open_hayon(settings) as hayon:
+        first = (
+            "" if await hayon.database.read(users.anybody_registered) else " The first to register there is its admin."
+        )
+        yield hayon, lambda url: ({"url": url}, f"Hayon is ready at {url}{first}")
+
+
+def _tell(style: str, told: dict[str, str], words: str) -> None:
+    """Tells whoever started this process that it is ready: a line of JSON to a program, words to a person."""
+    line = json.dumps({**told, "pid": os.getpid()}) if style == "json" else words
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _make_folder(settings: Settings) -> None:
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misconfigured(
+            f"The data folder {settings.data_dir} cannot be made: {error.strerror}. Set HAYON_DATA_DIR to another."
+        ) from error
+
+
+if __name__ == "__main__":
+    main()

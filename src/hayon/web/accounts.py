@@ -1,0 +1,130 @@
+"""The routes of accounts: connect with credentials in hand, list, check, make one the default, disconnect."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Path
+from pydantic import Field, RootModel
+
+from hayon.domain.model import Account
+from hayon.errors import Invalid, Problem
+from hayon.store import accounts
+from hayon.web.auth import Me
+from hayon.web.desk import Desk, TheDesk
+from hayon.web.problems import refusals
+from hayon.web.wire import Answered, Text, Word
+
+router = APIRouter(prefix="/api/accounts", tags=["accounts"])
+
+Which = Annotated[str, Path(max_length=50, description="The platform's word, or the account's id.")]
+AccountId = Annotated[UUID, Path(alias="which", description="The account's id.")]
+
+
+class Credentials(RootModel[Annotated[dict[Word, Annotated[Text, Field(max_length=4_000)]], Field(max_length=20)]]):
+    """The fields that this platform wants.
+
+    bluesky: identifier, appPassword, service (if not Bluesky's own); mastodon: instanceUrl, accessToken.
+    """
+
+
+class Health(Answered):
+    """Whether the account can be published on, as its platform answered last."""
+
+    status: str
+    needs_reconnection: bool
+    message: str
+
+
+class AccountOut(Answered):
+    """A connected account, without its secrets. `rules` are the platform's limits for this account."""
+
+    account_id: UUID
+    platform: str
+    host: str
+    handle: str
+    display_name: str
+    avatar_url: str | None
+    is_default: bool
+    health: Health
+    rules: dict[str, Any]
+
+
+class AccountsOut(Answered):
+    """All connected accounts."""
+
+    accounts: list[AccountOut]
+
+
+class Disconnected(Answered):
+    """What disconnecting did."""
+
+    account_id: UUID
+    unfinished_targets: int
+    message: str
+
+
+@router.get("", responses=refusals(401))
+async def list_accounts(me: Me, desk: TheDesk) -> AccountsOut:
+    """Your connected accounts."""
+    mine = await desk.hayon.database.read(accounts.list_accounts, me.person.id)
+    return AccountsOut(accounts=[account_out(desk, account) for account in mine])
+
+
+@router.post("/{which}", status_code=201, responses=refusals(401, 403))
+async def connect_account(which: Which, given: Credentials, me: Me, desk: TheDesk) -> AccountOut:
+    """Connects an account of a platform; the platform is asked whose credentials these are before they are kept."""
+    return account_out(desk, await connect(desk, me.person.id, which, given.root))
+
+
+@router.post("/{which}/check", responses=refusals(401, 403, 404))
+async def check_account(account_id: AccountId, me: Me, desk: TheDesk) -> AccountOut:
+    """Asks the platform whether the account still works, and for its present limits."""
+    return account_out(desk, await desk.hayon.accounts.check(me.person.id, account_id))
+
+
+@router.post("/{which}/default", responses=refusals(401, 403, 404))
+async def make_default(account_id: AccountId, me: Me, desk: TheDesk) -> AccountOut:
+    """This account is what its platform's name means from now on."""
+    database = desk.hayon.database
+    await database.write(accounts.make_default, me.person.id, account_id)
+    row = await database.read(accounts.get_row, account_id, me.person.id)
+    return account_out(desk, accounts.as_account(row))
+
+
+@router.delete("/{which}", responses=refusals(401, 403, 404))
+async def disconnect_account(account_id: AccountId, me: Me, desk: TheDesk) -> Disconnected:
+    """Disconnects an account, and says what becomes of what was still to be published on it."""
+    unfinished = await desk.hayon.database.write(accounts.disconnect, me.person.id, account_id)
+    return Disconnected(account_id=account_id, unfinished_targets=unfinished, message=farewell(unfinished))
+
+
+async def connect(desk: Desk, user_id: UUID, platform: str, given: dict[str, str]) -> Account:
+    """Connects an account. Raises Invalid for an unknown platform and for whatever the platform refuses."""
+    if platform not in desk.hayon.platforms:
+        known = ", ".join(sorted(desk.hayon.platforms))
+        message = f"There is no platform {platform!r}; there are {known}."
+        raise Invalid([Problem("platform", "unknown_platform", message)])
+    return await desk.hayon.accounts.connect(user_id, platform, given)
+
+
+def farewell(unfinished: int) -> str:
+    """What becomes of unfinished targets of an account that was disconnected."""
+    if not unfinished:
+        return "It is disconnected. Nothing was waiting to be published on it."
+    what = "1 post was" if unfinished == 1 else f"{unfinished} posts were"
+    return (
+        f"It is disconnected. {what} not finished on it: what was not sent yet will fail, and can be retried once the "
+        "account is connected again; where it is not known whether something went out, that stays a question."
+    )
+
+
+def account_out(desk: Desk, account: Account) -> AccountOut:
+    """An account as the API shows it."""
+    return AccountOut(
+        account_id=account.id, platform=account.platform, host=account.host, handle=account.handle,
+        display_name=account.display_name, avatar_url=account.avatar_url, is_default=account.is_default,
+        health=Health(
+            status=account.health, needs_reconnection=account.needs_reconnection, message=account.health_message
+        ),
+        rules=desk.hayon.platforms[account.platform].rules(account.facts).as_json(),
+    )  # fmt: skip

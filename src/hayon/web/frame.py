@@ -1,0 +1,105 @@
+"""The frame around every answer: correlation id, security headers, bounded bodies, and the last word on unforeseen errors."""
+
+import re
+from collections.abc import Callable
+from uuid import uuid4
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hayon.web.problems import answer_problem, answer_unforeseen
+
+JSON_LIMIT = 1_000_000
+CORRELATION = "X-Correlation-Id"
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    # not no-referrer: with that a browser sends "Origin: null" with our own forms, and we could not tell them from others
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+_SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}")
+
+
+class Frame:
+    """ASGI middleware. `limit_of(path)` says how many bytes a body sent there may have."""
+
+    def __init__(self, app: ASGIApp, limit_of: Callable[[str], int] = lambda path: JSON_LIMIT) -> None:  # noqa: ARG005 - the default asks nothing
+        self._app = app
+        self._limit_of = limit_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Frames one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        given = headers.get(CORRELATION, "")
+        correlation_id = given if _SANE.fullmatch(given) else str(uuid4())
+        scope.setdefault("state", {})["correlation_id"] = correlation_id
+        request = Request(scope)
+        started = False
+
+        async def framed(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                answer = MutableHeaders(scope=message)
+                answer[CORRELATION] = correlation_id
+                for name, value in SECURITY_HEADERS.items():
+                    answer.setdefault(name, value)
+                answer.setdefault("Cache-Control", _lasts(scope["path"]))
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(correlation_id=correlation_id):
+            limit = self._limit_of(scope["path"])
+            if _told_length(headers) > limit:
+                await _too_large(request, limit)(scope, receive, framed)
+                return
+            try:
+                await self._app(scope, _bounded(receive, limit), framed)
+            except Exception as error:  # noqa: BLE001 - this is the place where the unforeseen ends
+                answer = answer_unforeseen(request, error)
+                if not started:
+                    await answer(scope, receive, framed)
+
+
+def _lasts(path: str) -> str:
+    return "public, max-age=3600" if path.startswith("/static/") else "no-store"
+
+
+def _told_length(headers: Headers) -> int:
+    told = headers.get("content-length", "")
+    return int(told) if told.isascii() and told.isdigit() else 0
+
+
+def _too_large(request: Request, limit: int) -> ASGIApp:
+    return answer_problem(request, 413, _words(limit))
+
+
+def _words(limit: int) -> str:
+    return f"This address takes bodies up to {limit:,} bytes."
+
+
+def _bounded(receive: Receive, limit: int) -> Receive:
+    taken = 0
+
+    async def bounded() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > limit:
+            raise HTTPException(413, _words(limit))
+        return message
+
+    return bounded

@@ -1,0 +1,291 @@
+"""The routes of posts: take one in, show, edit, delete, and what an author decides about it. Everything is decided below."""
+
+import base64
+import binascii
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from hayon.delivery.submit import Handed
+from hayon.domain.lifecycle import PostStatus
+from hayon.errors import Invalid, Problem
+from hayon.store import attempts, media, posts, replays
+from hayon.store.database import Tx
+from hayon.store.posts import PostView
+from hayon.web.auth import Caller, Me
+from hayon.web.desk import Desk, TheDesk
+from hayon.web.posts_schema import (
+    OnePlatformPost,
+    PostIn,
+    PostPatch,
+    Resolution,
+    TargetsChosen,
+    as_handed,
+    as_handed_alone,
+    merge,
+)
+from hayon.web.posts_view import (
+    Answers,
+    Attempts,
+    Deleted,
+    DryRun,
+    PostMade,
+    PostOut,
+    PostPage,
+    PostStatusOut,
+    attempts_out,
+    dry_run_out,
+    made_out,
+    media_ids_of,
+    post_out,
+    status_out,
+    told_out,
+)
+from hayon.web.problems import refusals
+
+router = APIRouter(prefix="/api", tags=["posts"])
+
+PostId = Annotated[UUID, Path(alias="postId")]
+Platform = Annotated[str, Path(max_length=50, examples=["bluesky"])]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key", pattern=r"^[\x21-\x7e]{1,200}$",
+        description="The same key with the same body makes one post, however often it is sent, and is answered the same.",
+    ),
+]  # fmt: skip
+MADE: dict[int | str, dict[str, Any]] = {
+    201: {"model": PostMade, "description": "Taken in: it is stored, and will not be lost."}
+}
+EVENT = {
+    "type": "object",
+    "properties": {"event": {"enum": ["status", "end"]}, "data": {"type": "string"}},
+    "required": ["event", "data"],
+}
+TESTED: dict[int | str, dict[str, Any]] = {
+    200: {"model": DryRun, "description": "With dryRun: what would be found. Nothing was written."}
+}
+
+
+@router.post("/posts", status_code=201, response_model=None, responses=refusals(401, 403, 409) | MADE | TESTED)
+async def create_post(
+    given: PostIn,
+    me: Me,
+    desk: TheDesk,
+    request: Request,
+    dry_run: Annotated[bool, Query(alias="dryRun")] = False,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Takes a post in, for now or later, or keeps a draft. With `dryRun` it only says how it would fit."""
+    handed = as_handed(given, me.person.timezone)
+    if dry_run:
+        fits, problems = await desk.hayon.submission.dry_run(me.person.id, handed)
+        return _json(dry_run_out(fits, problems), 200)
+    return await _take_in(desk, me, request, handed, idempotency_key)
+
+
+@router.post("/{platform}/post", status_code=201, response_model=None, responses=refusals(401, 403, 409) | MADE)
+async def create_post_on_one(
+    platform: Platform,
+    given: OnePlatformPost,
+    me: Me,
+    desk: TheDesk,
+    request: Request,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """The short form: one text for the default account of one platform."""
+    handed = as_handed_alone(given, platform, me.person.timezone)
+    return await _take_in(desk, me, request, handed, idempotency_key)
+
+
+@router.get("/posts", responses=refusals(401))
+async def list_posts(
+    me: Me,
+    desk: TheDesk,
+    status: Annotated[list[PostStatus] | None, Query(max_length=len(PostStatus))] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+) -> PostPage:
+    """Your posts, the newest first. `cursor` is the `nextCursor` of the page before."""
+    before = None if cursor is None else _read_cursor(cursor)
+    statuses = [str(one) for one in status or ()]
+
+    def read(tx: Tx) -> PostPage:
+        views = posts.list_posts(tx, me.person.id, statuses=statuses, before=before, limit=limit + 1)
+        shown = views[:limit]
+        files = media.find_many(tx, me.person.id, list({one for view in shown for one in media_ids_of(view)}))
+        following = _cursor(shown[-1]) if len(views) > limit else None
+        return PostPage(posts=[post_out(view, files) for view in shown], next_cursor=following)
+
+    return await desk.hayon.database.read(read)
+
+
+@router.get("/posts/{postId}", responses=refusals(401, 404))
+async def get_post(post_id: PostId, me: Me, desk: TheDesk) -> PostOut:
+    """A post with its targets."""
+    return await desk.hayon.database.read(_read_post, post_id, me.person.id)
+
+
+@router.patch("/posts/{postId}", responses=refusals(401, 403, 404, 409))
+async def edit_post(post_id: PostId, given: PostPatch, me: Me, desk: TheDesk) -> PostOut:
+    """Changes what is given, while nothing of the post was sent. With `draft: false` a draft goes out."""
+
+    def stored(tx: Tx) -> tuple[Any, bool]:
+        row = posts.get_post(tx, post_id, me.person.id).row
+        overdue = row.status != PostStatus.DRAFT and row.scheduled_at is not None and row.scheduled_at <= tx.now()
+        return row, overdue
+
+    row, overdue = await desk.hayon.database.read(stored)
+    handed = merge(given, row, overdue=overdue)
+    # merged with what was read: if that has changed by now, the edit must not bring the old back
+    await desk.hayon.submission.edit(
+        me.person.id, post_id, handed, expected_version=row.version if given.version is None else given.version
+    )
+    return await desk.hayon.database.read(_read_post, post_id, me.person.id)
+
+
+@router.delete("/posts/{postId}", responses=refusals(401, 403, 404))
+async def delete_post(post_id: PostId, me: Me, desk: TheDesk) -> Deleted:
+    """Stops what can be stopped and removes the post here. What is published stays on the platforms."""
+    view = await desk.hayon.database.read(posts.get_post, post_id, me.person.id)
+    told = told_out(await desk.hayon.submission.delete(me.person.id, post_id), view)
+    live = sum(1 for one in told if one.answer == "too_late")
+    doubtful = sum(1 for one in told if one.answer == "in_flight")
+    words = "It is deleted here."
+    if live:
+        words += f" {live} published {'copy stays' if live == 1 else 'copies stay'} on the platforms: see the links."
+    if doubtful:
+        words += " Something was being sent at this moment; a notice will say what became of it."
+    return Deleted(post_id=post_id, message=words, targets=told)
+
+
+@router.post("/posts/{postId}/submit", responses=refusals(401, 403, 404, 409))
+async def submit_draft(post_id: PostId, me: Me, desk: TheDesk) -> PostMade:
+    """A draft goes out as it stands, now or at its time."""
+    await desk.hayon.submission.submit_draft(me.person.id, post_id)
+    return made_out(await desk.hayon.database.read(posts.get_post, post_id, me.person.id))
+
+
+@router.get("/posts/{postId}/status", responses=refusals(401, 404))
+async def get_status(post_id: PostId, me: Me, desk: TheDesk) -> PostStatusOut:
+    """Where a post stands, for polling."""
+    return status_out(await desk.hayon.database.read(posts.get_post, post_id, me.person.id))
+
+
+@router.get(
+    "/posts/{postId}/events",
+    response_model=None,
+    responses=refusals(401, 404, 429)
+    | {
+        200: {
+            "description": "`status` events with the status document, at once and at each change; then `end`.",
+            "content": {"text/event-stream": {"schema": EVENT}},
+        }
+    },
+)
+async def watch_post(post_id: PostId, me: Me, desk: TheDesk) -> StreamingResponse:
+    """Where a post stands, as server-sent events, until nothing more changes by itself."""
+    await desk.hayon.database.read(posts.get_post, post_id, me.person.id)
+    headers = {"X-Accel-Buffering": "no"}  # a proxy that gathers the events would make them late
+    return StreamingResponse(desk.watch.open(me.person.id, post_id), media_type="text/event-stream", headers=headers)
+
+
+@router.get("/posts/{postId}/attempts", responses=refusals(401, 404))
+async def list_attempts(post_id: PostId, me: Me, desk: TheDesk) -> Attempts:
+    """Every try: when, what was answered, how long it took."""
+
+    def read(tx: Tx) -> Attempts:
+        posts.get_post(tx, post_id, me.person.id)
+        return attempts_out(attempts.list_attempts(tx, post_id))
+
+    return await desk.hayon.database.read(read)
+
+
+@router.post("/posts/{postId}/cancel", responses=refusals(401, 403, 404, 409))
+async def cancel_post(post_id: PostId, me: Me, desk: TheDesk, given: TargetsChosen | None = None) -> Answers:
+    """Stops what can still be stopped, and says the truth about the rest."""
+    told = await desk.hayon.submission.cancel(me.person.id, post_id, _chosen(given))
+    return await _answers(desk, me, post_id, told)
+
+
+@router.post("/posts/{postId}/retry", responses=refusals(401, 403, 404, 409))
+async def retry_post(post_id: PostId, me: Me, desk: TheDesk, given: TargetsChosen | None = None) -> Answers:
+    """Tries failed targets again, and waiting ones now."""
+    told = await desk.hayon.submission.retry(me.person.id, post_id, _chosen(given))
+    return await _answers(desk, me, post_id, told)
+
+
+@router.post("/posts/{postId}/resolve", responses=refusals(401, 403, 404, 409))
+async def resolve_target(post_id: PostId, given: Resolution, me: Me, desk: TheDesk) -> PostStatusOut:
+    """A person says whether a target of which nobody knows is there. It answers the question it names, or is refused."""
+    await resolve(desk, me, post_id, given)
+    return status_out(await desk.hayon.database.read(posts.get_post, post_id, me.person.id))
+
+
+async def resolve(desk: Desk, me: Caller, post_id: UUID, given: Resolution) -> None:
+    """Carries a person's answer on."""
+    if given.outcome == "published":
+        if given.url is None:
+            message = "Say where it is: give the address of the post on the platform."
+            raise Invalid([Problem("url", "missing", message)])
+        await desk.hayon.submission.resolve_published(
+            me.person.id, post_id, given.target_id, given.attempt_id, given.url
+        )
+        return
+    # the database's clock bounds it from above, so the farthest time means: now
+    looked_at = given.looked_at or datetime.max.replace(tzinfo=UTC)
+    await desk.hayon.submission.resolve_absent(
+        me.person.id, post_id, given.target_id, given.attempt_id, looked_at=looked_at, again=given.retry
+    )
+
+
+async def _take_in(desk: Desk, me: Caller, request: Request, handed: Handed, key: str | None) -> Response:
+    database, user_id = desk.hayon.database, me.person.id
+    post_id, replayed = await desk.hayon.submission.submit(
+        user_id, handed, idempotency_key=key, correlation_id=request.state.correlation_id
+    )
+    kept = await database.read(replays.find_answer, user_id, key) if replayed and key else None
+    if kept is None:
+        made = made_out(await database.read(posts.get_post, post_id, user_id))
+        if key is None:
+            return _json(made, 201)
+        # whoever comes first with this key decides what everybody is answered
+        kept = await database.write(replays.keep_answer, user_id, key, made.model_dump(mode="json", by_alias=True))
+    headers = {"Idempotency-Replayed": "true"} if replayed else None
+    return JSONResponse(kept, 201, headers=headers)
+
+
+async def _answers(desk: Desk, me: Caller, post_id: UUID, told: Any) -> Answers:
+    view = await desk.hayon.database.read(posts.get_post, post_id, me.person.id)
+    return Answers(post_id=post_id, status=view.row.status, targets=told_out(told, view))
+
+
+def _read_post(tx: Tx, post_id: UUID, user_id: UUID) -> PostOut:
+    view = posts.get_post(tx, post_id, user_id)
+    return post_out(view, media.find_many(tx, user_id, list(media_ids_of(view))))
+
+
+def _chosen(given: TargetsChosen | None) -> tuple[UUID, ...] | None:
+    return None if given is None else given.target_ids
+
+
+def _json(body: Any, status: int) -> Response:
+    return Response(body.model_dump_json(by_alias=True), status, media_type="application/json")
+
+
+def _cursor(view: PostView) -> str:
+    place = f"{view.row.created_at.isoformat()} {view.row.id.hex}"
+    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        created_at, post_id = base64.urlsafe_b64decode(padded).decode("ascii").split(" ")
+        return datetime.fromisoformat(created_at).astimezone(UTC), UUID(hex=post_id)
+    except (ValueError, OverflowError, binascii.Error) as error:
+        message = "This is no cursor of ours; use the nextCursor of the page before."
+        raise Invalid([Problem("cursor", "not_a_cursor", message)]) from error

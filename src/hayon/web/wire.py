@@ -1,0 +1,80 @@
+"""What every body of our API is made of: camelCase names, bounded values, and nothing that a database could choke on."""
+
+import math
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic.alias_generators import to_camel
+
+TEXT_LIMIT = 100_000
+LIST_LIMIT = 50
+DEPTH_LIMIT = 8
+OPTION_TEXT_LIMIT = 10_000
+
+
+class Given(BaseModel):
+    """A body that somebody sends: unknown fields are refused, so that a misspelt one is not silently ignored."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+
+class Answered(BaseModel):
+    """A body that we answer with. Built under its Python names, sent in camelCase."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+
+def _storable(text: str) -> str:
+    # PostgreSQL keeps no NUL in text, and half a surrogate pair is no character at all
+    if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ValueError("must not contain NUL or half a surrogate pair")
+    return text
+
+
+def _plain(value: Any, depth: int = 0) -> Any:
+    """Refuses what JSON can say but a database cannot keep, and what is nested beyond any use."""
+    if depth > DEPTH_LIMIT:
+        raise ValueError(f"must not be nested deeper than {DEPTH_LIMIT} levels")
+    match value:
+        case str():
+            _short(_storable(value))
+        case float() if not math.isfinite(value):
+            raise ValueError("must not contain NaN or Infinity")
+        case int() if not -(2**63) <= value < 2**63:
+            raise ValueError("must not contain numbers beyond 64 bits")
+        case list():
+            _few(value)
+            for entry in value:
+                _plain(entry, depth + 1)
+        case dict():
+            _few(value)
+            for name, entry in value.items():
+                _short(_storable(name))
+                _plain(entry, depth + 1)
+    return value
+
+
+def _short(text: str) -> None:
+    if len(text) > OPTION_TEXT_LIMIT:
+        raise ValueError(f"must not contain text longer than {OPTION_TEXT_LIMIT} characters")
+
+
+def _few(entries: Any) -> None:
+    if len(entries) > 2 * LIST_LIMIT:
+        raise ValueError(f"must not contain more than {2 * LIST_LIMIT} entries in one place")
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+Word = Annotated[Text, Field(min_length=1, max_length=100)]
+Options = Annotated[dict[str, Any], AfterValidator(_plain)]
+Whole = Annotated[int, Field(strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
+
+
+def in_utc(moment: datetime) -> str:
+    """A time as our API writes it: UTC, to the millisecond, with a Z."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Moment = Annotated[AwareDatetime, PlainSerializer(in_utc, return_type=str, when_used="json")]
