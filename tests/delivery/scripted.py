@@ -83,8 +83,8 @@ class Scripted:
     def rules(self, facts: Mapping[str, Any]) -> Rules:
         return Rules(self.platform, self.platform.title(), 300, "characters", _count)
 
-    def remote_id_in(self, url: str, host: str) -> str | None:
-        return url.rsplit("/", 1)[-1] if url.startswith(host) else None
+    def remote_id_in(self, url: str, account: Account) -> str | None:
+        return url.rsplit("/", 1)[-1] if url.startswith(account.host) else None
 
     async def prepare(self, parcel: Parcel, save: SaveCheckpoint, outgoing: Outgoing) -> Mapping[str, Any]:
         self.prepared.append(parcel.idempotency_key)

@@ -85,7 +85,7 @@ async def test_a_deleted_post_ends_its_stream(ada: Visitor) -> None:
 
 async def test_a_silent_stream_shows_that_it_lives(house: House, ada: Visitor) -> None:
     post_id = await make(ada, scheduledAt=later())
-    watching = Watch(house.hayon.database, every_seconds=5, heartbeat_seconds=0.02)
+    watching = Watch(house.hayon.database, every_seconds=0.01, heartbeat_seconds=0.2)
     assert ada.person_id is not None
     async with aclosing(watching.open(ada.person_id, UUID(post_id))) as stream:
         assert (await anext(stream)).startswith(b"event: status\n")

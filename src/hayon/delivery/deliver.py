@@ -182,7 +182,8 @@ class Delivery:
 
     async def _settle(self, carried: Carried, outcome: Outcome) -> Settlement | None:
         """Writes the end. A receipt is written until it is stored; anything else may be left to the lease."""
-        claim, wait = carried.claim, 0.05
+        claim, wait, lease_end = carried.claim, 0.05, Deadline.after(self._times.lease.total_seconds())
+        holds_receipt = outcome.receipt is not None and not outcome.adopted
         while True:
             try:
                 settlement = await self._database.write(
@@ -192,13 +193,13 @@ class Delivery:
                 telemetry.emit("target.lease_lost", level="warning", **_names(claim), reason=str(error))
                 return None
             except Exception as error:  # noqa: BLE001 - a receipt is written whatever stands in the way
-                holds_receipt = outcome.receipt is not None and not outcome.adopted
-                if not holds_receipt and wait > self._times.lease.total_seconds():
-                    telemetry.emit("target.lease_lost", level="error", **_names(claim), reason=str(error))
+                passing = isinstance(error, DatabaseUnreachable) and not lease_end.passed()
+                if not holds_receipt and not passing:
+                    telemetry.emit("target.lease_lost", level="error", **_names(claim), reason=repr(error))
                     return None
                 telemetry.emit("database.unreachable", level="warning", **_names(claim), reason=str(error))
                 await asyncio.sleep(wait)
-                wait = min(wait * 2, 5.0) if holds_receipt else wait * 2
+                wait = min(wait * 2, 5.0)
             else:
                 if outcome.receipt is not None and settlement.message:
                     telemetry.emit("target.receipt_kept", **_names(claim), reason=settlement.message)

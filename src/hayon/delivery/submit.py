@@ -146,7 +146,10 @@ class Submission:
 
         def resolve(tx: Tx) -> None:
             target = next((one for one in posts.get_post(tx, post_id, user_id).targets if one.id == target_id), None)
-            remote_id = self._platforms[target.platform].remote_id_in(url, target.host) if target else None
+            remote_id = None
+            if target is not None:
+                account = accounts.get_account(tx, target.account_id)
+                remote_id = self._platforms[target.platform].remote_id_in(url, account)
             if target is not None and remote_id is None:
                 message = f"That is no address of a post on this account: {url}"
                 raise Invalid([Problem("url", "not_a_post", message, target.platform)])

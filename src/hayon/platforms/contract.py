@@ -108,8 +108,8 @@ class Publishing(Protocol):
         """The limits that hold for an account with these facts; the platform's defaults for no facts."""
         ...
 
-    def remote_id_in(self, url: str, host: str) -> str | None:
-        """The platform's id of the post at this address, which a person named; None if it is no post of that host."""
+    def remote_id_in(self, url: str, account: Account) -> str | None:
+        """The platform's id of the post at this address, which a person named; None if it is no post of that account."""
         ...
 
     async def prepare(self, parcel: Parcel, save: SaveCheckpoint, outgoing: Outgoing) -> Mapping[str, Any]:

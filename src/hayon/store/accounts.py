@@ -42,6 +42,14 @@ def get_row(tx: Tx, account_id: UUID, user_id: UUID | None = None) -> Row[Any]:
     return row
 
 
+def get_account(tx: Tx, account_id: UUID) -> Account:
+    """The account a target belongs to, connected or not any more."""
+    row = tx.first(sa.select(accounts).where(accounts.c.id == account_id))
+    if row is None:
+        raise NotFound("There is no such account.")
+    return as_account(row)
+
+
 def find_same(tx: Tx, user_id: UUID, platform: str, host: str, remote_id: str) -> Row[Any] | None:
     """The account this profile was connected as before, disconnected or not."""
     return tx.first(

@@ -16,25 +16,24 @@ def append_attempt(
     tx: Tx, target: Row[Any], *, ended: str, message: str, now: datetime, code: str = "", http_status: int | None = None,
 ) -> UUID:  # fmt: skip
     """A try that made no intent: it waited, was refused before, only looked, or was lost."""
-    attempt_id = _append(tx, target, now, started_at=target.claimed_at or now)
-    end_attempt(tx, attempt_id, ended=ended, message=message, code=code, http_status=http_status, now=now)
-    return attempt_id
+    return _append(
+        tx, target, {}, now, started_at=target.claimed_at or now,
+        **_end(ended=ended, message=message, code=code, http_status=http_status, now=now),
+    )  # fmt: skip
 
 
 def open_intent(
-    tx: Tx, target: Row[Any], *, handles: Mapping[str, Any], fingerprint: str, quiet_until: datetime | None, now: datetime,
+    tx: Tx, target: Row[Any], *, handles: Mapping[str, Any], fingerprint: str, quiet_until: datetime | None,
+    lease_until: datetime, now: datetime,
 ) -> UUID:  # fmt: skip
     """Writes the intent: from here on the call may have happened, until it is answered."""
-    attempt_id = _append(
-        tx, target, now, started_at=target.claimed_at, intent_at=now, handles=dict(handles), fingerprint=fingerprint
-    )
-    tx.run(
-        sa.update(targets).where(targets.c.id == target.id).values(
-            open_attempt_id=attempt_id, last_attempt_id=attempt_id, permitted_attempt_id=None, quiet_until=quiet_until,
-            first_try_at=sa.func.coalesce(targets.c.first_try_at, now),
-        )
-    )  # fmt: skip
-    return attempt_id
+    attempt_id = new_id(now)
+    told = {
+        "open_attempt_id": attempt_id, "last_attempt_id": attempt_id, "permitted_attempt_id": None,
+        "quiet_until": quiet_until, "lease_until": lease_until, "first_try_at": target.first_try_at or now,
+    }  # fmt: skip
+    intent = {"intent_at": now, "handles": dict(handles), "fingerprint": fingerprint}
+    return _append(tx, target, told, now, attempt_id=attempt_id, started_at=target.claimed_at, **intent)
 
 
 def answer_intent(tx: Tx, attempt_id: UUID, by: str, now: datetime) -> dict[str, Any]:
@@ -60,10 +59,8 @@ def end_attempt(
     tx: Tx, attempt_id: UUID, *, ended: str, message: str, now: datetime, code: str = "", http_status: int | None = None,
 ) -> None:  # fmt: skip
     """How a try ended, in words."""
-    tx.run(
-        sa.update(attempts).where(attempts.c.id == attempt_id)
-        .values(ended_at=now, ended=ended, message=message[:2000], code=code[:200], http_status=http_status)
-    )  # fmt: skip
+    told = _end(ended=ended, message=message, code=code, http_status=http_status, now=now)
+    tx.run(sa.update(attempts).where(attempts.c.id == attempt_id).values(**told))
 
 
 def list_attempts(tx: Tx, post_id: UUID) -> Sequence[Row[Any]]:
@@ -74,12 +71,17 @@ def list_attempts(tx: Tx, post_id: UUID) -> Sequence[Row[Any]]:
     )  # fmt: skip
 
 
-def _append(tx: Tx, target: Row[Any], now: datetime, **values: Any) -> UUID:
-    attempt_id = new_id(now)
-    number = tx.value(
-        sa.update(targets).where(targets.c.id == target.id)
-        .values(attempts=targets.c.attempts + 1).returning(targets.c.attempts)
-    )  # fmt: skip
+def _end(*, ended: str, message: str, code: str, http_status: int | None, now: datetime) -> dict[str, Any]:
+    return {"ended_at": now, "ended": ended, "message": message[:2000], "code": code[:200], "http_status": http_status}
+
+
+def _append(
+    tx: Tx, target: Row[Any], told: Mapping[str, Any], now: datetime, *, attempt_id: UUID | None = None, **values: Any
+) -> UUID:
+    """Appends the row, and counts it on its target together with what else is told of that."""
+    attempt_id = attempt_id or new_id(now)
+    number = target.attempts + 1
+    tx.run(sa.update(targets).where(targets.c.id == target.id).values(attempts=number, **told))
     tx.run(
         sa.insert(attempts).values(
             id=attempt_id, target_id=target.id, post_id=target.post_id, account_id=target.account_id, number=number,

@@ -77,7 +77,7 @@ def retry(tx: Tx, user_id: UUID, post_id: UUID, target_ids: Collection[UUID] | N
         chosen = _chosen(tx, user_id, post_id, target_ids)
         # one counter for all versions of a post: a target's own would meet the one of a later edit
         failed = any(target.status == T.FAILED for target in chosen)
-        raised = sa.update(posts).where(posts.c.id == post_id).values(version=posts.c.version + failed)
+        raised = sa.update(posts).where(posts.c.id == post_id).values(version=posts.c.version + int(failed))
         version = tx.value(raised.returning(posts.c.version))
         for target in chosen:
             status = TargetStatus(target.status)

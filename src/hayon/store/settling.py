@@ -50,9 +50,10 @@ def commit_intent(
         return None
     if target.lease_until <= now:
         return None
-    tx.run(sa.update(targets).where(targets.c.id == claim.target_id).values(lease_until=now + lease))
     quiet_until = None if settles_within is None else now + deadline + settles_within
-    return open_intent(tx, target, handles=handles, fingerprint=fingerprint, quiet_until=quiet_until, now=now)
+    return open_intent(
+        tx, target, handles=handles, fingerprint=fingerprint, quiet_until=quiet_until, lease_until=now + lease, now=now
+    )
 
 
 def record_absence(tx: Tx, claim: Claim, lease: timedelta) -> datetime | TargetStatus | None:

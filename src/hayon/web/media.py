@@ -118,8 +118,6 @@ async def list_media(me: Me, desk: TheDesk, limit: Annotated[int, Query(ge=1, le
 async def read_media(media_id: MediaId, me: Me, desk: TheDesk) -> StreamingResponse:
     """The file itself, to its owner."""
     one = await desk.hayon.database.read(rows.get_media, me.person.id, media_id)
-    if not one.ready:
-        raise NotFound("This upload is not complete yet.")
     size = await desk.hayon.media.size(one.key)
     return _streamed(desk.hayon.media.open_stream(one.key), one.mime, size)
 

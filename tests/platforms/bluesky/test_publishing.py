@@ -13,7 +13,8 @@ from hayon.platforms.contract import Absent, Found, Unclear
 from tests.platforms.bluesky.scripted import ADAPTER, CREDENTIAL, DID, HOST, Server, answered, measured, refused
 from tests.platforms.parcels import NOW, fixed_send, make_account, make_parcel
 
-PARCEL = make_parcel(make_account("bluesky", HOST, DID), CREDENTIAL, "hello")
+ACCOUNT = make_account("bluesky", HOST, DID, handle="alice.test")
+PARCEL = make_parcel(ACCOUNT, CREDENTIAL, "hello")
 RKEY = "3m4abcdefgh2z"
 URI = f"at://{DID}/app.bsky.feed.post/{RKEY}"
 RECORD = {"$type": "app.bsky.feed.post", "text": "hello", "createdAt": "2026-11-03T12:30:15.250Z"}
@@ -133,7 +134,9 @@ async def test_where_a_post_is_shown(settings: dict[str, str], url: str) -> None
     [
         (RECEIPT.url, URI),
         (f" {RECEIPT.url}/?ref=share#top ", URI),
-        (f"https://BSKY.app/profile/alice.test/post/{RKEY}", f"at://alice.test/app.bsky.feed.post/{RKEY}"),
+        (f"https://BSKY.app/profile/Alice.test/post/{RKEY}", URI),
+        (f"https://bsky.app/profile/bob.test/post/{RKEY}", None),
+        (f"https://bsky.app/profile/did:plc:another/post/{RKEY}", None),
         (URI, URI),
         (f"https://elsewhere.example/profile/{DID}/post/{RKEY}", None),
         (f"javascript://bsky.app/profile/{DID}/post/{RKEY}", None),
@@ -146,13 +149,13 @@ async def test_where_a_post_is_shown(settings: dict[str, str], url: str) -> None
     ],
 )
 def test_the_id_in_an_address(url: str, remote_id: str | None) -> None:
-    assert ADAPTER.remote_id_in(url, HOST) == remote_id
+    assert ADAPTER.remote_id_in(url, ACCOUNT) == remote_id
 
 
 def test_the_id_in_an_address_of_a_service_under_a_path() -> None:
     adapter = Bluesky("http://127.0.0.1:9/bluesky", shrink=measured)
-    assert adapter.remote_id_in(f"http://127.0.0.1:9/bluesky/profile/{DID}/post/{RKEY}", HOST) == URI
-    assert adapter.remote_id_in(str(RECEIPT.url), HOST) is None
+    assert adapter.remote_id_in(f"http://127.0.0.1:9/bluesky/profile/{DID}/post/{RKEY}", ACCOUNT) == URI
+    assert adapter.remote_id_in(str(RECEIPT.url), ACCOUNT) is None
 
 
 async def test_a_key_that_is_taken_is_called_that() -> None:

@@ -42,6 +42,13 @@ def test_pleroma_says_it_at_the_top() -> None:
     assert facts_of({"max_toot_chars": 20_000}) == {"maxCharacters": 20_000}
 
 
+@pytest.mark.parametrize("limit", [0, -1, None, True, "500", 1.5, []])
+def test_what_is_no_limit_is_left_out(limit: Any) -> None:
+    said = {"configuration": {"statuses": {"max_characters": limit, "max_media_attachments": 2}}}
+    assert facts_of(said) == {"maxMediaAttachments": 2}
+    assert Mastodon().rules({"maxCharacters": limit}).text_limit == 500
+
+
 def test_rules_follow_the_facts() -> None:
     rules = Mastodon().rules(FACTS)
     assert (rules.text_limit, rules.images_limit, rules.alt_text_limit) == (5000, 8, 10_000)

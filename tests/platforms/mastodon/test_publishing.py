@@ -169,8 +169,9 @@ async def test_a_missing_post_after_an_earlier_call_proves_nothing() -> None:
 )
 @pytest.mark.parametrize("home", [ADDRESS, f"{ADDRESS}/social"])
 def test_the_id_in_an_address_a_person_names(path: str, remote_id: str | None, home: str) -> None:
-    assert ADAPTER.remote_id_in(f" {home}{path} ", home) == remote_id
-    assert ADAPTER.remote_id_in(f"{home}{path}".replace("social.example", "SOCIAL.example"), home) == remote_id
-    assert ADAPTER.remote_id_in(f"https://elsewhere.example{path}", home) is None
-    assert ADAPTER.remote_id_in(f"javascript://social.example{path}", home) is None
-    assert ADAPTER.remote_id_in("https://[", home) is None
+    account = make_account("mastodon", home, "7")
+    assert ADAPTER.remote_id_in(f" {home}{path} ", account) == remote_id
+    assert ADAPTER.remote_id_in(f"{home}{path}".replace("social.example", "SOCIAL.example"), account) == remote_id
+    assert ADAPTER.remote_id_in(f"https://elsewhere.example{path}", account) is None
+    assert ADAPTER.remote_id_in(f"javascript://social.example{path}", account) is None
+    assert ADAPTER.remote_id_in("https://[", account) is None

@@ -25,8 +25,8 @@ async def test_a_post_with_pictures_and_a_warning_reads_back_as_written(home: Ho
     assert (shown["sensitive"], shown["visibility"], shown["language"]) == (True, "unlisted", "en")
     assert receipt.url == shown["url"]
     assert abs(receipt.published_at - datetime.now(UTC)) < timedelta(minutes=1)
-    assert ADAPTER.remote_id_in(shown["url"], home.account.host) == receipt.remote_id
-    assert ADAPTER.remote_id_in(shown["uri"], home.account.host) == receipt.remote_id
+    assert ADAPTER.remote_id_in(shown["url"], home.account) == receipt.remote_id
+    assert ADAPTER.remote_id_in(shown["uri"], home.account) == receipt.remote_id
     assert home.operations()[:3] == ["uploadMedia", "uploadMedia", "createStatus"]
 
 

@@ -88,6 +88,7 @@ SHORTENED = [
     ("https://example.com日本語", f"{X}日本語"),
     ("https://example.com/a/日本語です", X),
     ("https://example.com/@user@example.org", X),
+    ("https://example.com/a,@user@example.org", X),  # a mention inside a link is part of the link
     ("https://example.com/a\u3000b", f"{X}\u3000b"),
     ("https://example.com\nhttps://example.org", f"{X}\n{X}"),
     # lengths that no host or link may have

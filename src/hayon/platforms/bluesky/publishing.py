@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from hayon.domain.model import Receipt
+from hayon.domain.model import Account, Receipt
 from hayon.domain.rules import Rules
 from hayon.errors import Unavailable, Unconfirmed
 from hayon.outgoing import Answer, Outgoing
@@ -36,10 +36,10 @@ class BlueskyPublishing:
         """The limits for an account; its server's version decides about galleries."""
         return bluesky_rules(facts)
 
-    def remote_id_in(self, url: str, host: str) -> str | None:  # noqa: ARG002 - posts of every server are shown in one place
-        """The AT URI of the post at this address of the app, or the AT URI itself; None for anything else.
+    def remote_id_in(self, url: str, account: Account) -> str | None:
+        """The AT URI of the account's post at this address of the app, or the AT URI itself; None for anything else.
 
-        The author stays as the address names them: a DID as in our receipts, or a handle as the app copies it.
+        The app writes addresses with the handle or with the DID; both come out as our receipts name the post.
         """
         try:
             named, home = urlsplit(url.strip()), urlsplit(self._public_url)
@@ -51,7 +51,9 @@ class BlueskyPublishing:
             found = _POST_PATH.fullmatch(named.path.removeprefix(home.path))
         else:
             return None
-        return f"at://{found['author']}/{COLLECTION}/{found['rkey']}" if found else None
+        if found is None or found["author"].lower() not in {account.remote_id.lower(), account.handle.lower()}:
+            return None
+        return f"at://{account.remote_id}/{COLLECTION}/{found['rkey']}"
 
     async def prepare(self, parcel: Parcel, save: SaveCheckpoint, outgoing: Outgoing) -> Mapping[str, Any]:
         """Key and time, mentions, link card, uploads, record. Returns {"repo", "rkey", "record"}."""

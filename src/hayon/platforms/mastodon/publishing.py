@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from hayon.domain.model import Receipt
+from hayon.domain.model import Account, Receipt
 from hayon.domain.rules import Rules
 from hayon.errors import Unconfirmed
 from hayon.outgoing import Outgoing
@@ -29,10 +29,10 @@ class MastodonPublishing:
         """The limits of an account's instance, as it told them when the account was connected or checked."""
         return mastodon_rules(facts)
 
-    def remote_id_in(self, url: str, host: str) -> str | None:
+    def remote_id_in(self, url: str, account: Account) -> str | None:
         """The id in a post's address, in the forms of Mastodon, GoToSocial and Pleroma; None for another instance's."""
         try:
-            named, home = urlsplit(url.strip()), urlsplit(host)
+            named, home = urlsplit(url.strip()), urlsplit(account.host)
         except ValueError:
             return None
         if named.scheme not in {"http", "https"} or named.netloc.lower() != home.netloc.lower():
