@@ -446,6 +446,17 @@ async def test_what_is_later_than_the_post_allows_is_not_sent(ready: House) -> N
     assert ready.platform.calls == []
 
 
+async def test_an_edit_of_an_overdue_post_keeps_its_time_and_with_it_its_lateness(ready: House) -> None:
+    due_at = START + timedelta(minutes=1)
+    post_id = await ready.submit("old", scheduled_at=due_at.isoformat(), max_lateness_seconds=600)
+    ready.clock.forward(60 + 700)
+    handed = Handed(Content("new"), platforms=("scripted",), scheduled_at=due_at.isoformat(), max_lateness_seconds=600)
+    await ready.submission.edit(ready.user_id, post_id, handed)
+    await ready.deliver_due()
+    assert (await ready.target(post_id)).status == "failed"
+    assert ready.platform.calls == []
+
+
 async def test_a_disconnected_account_fails_what_was_not_sent_and_still_looks_for_what_was(ready: House) -> None:
     account = (await ready.database.read(accounts.list_accounts, ready.user_id))[0]
     ready.platform.after = [LOST]

@@ -103,8 +103,8 @@ class Submission:
         """Replaces what a post says, where and when, while nothing of it was sent. A draft handed in goes out."""
 
         def change(tx: Tx) -> None:
-            correlation_id = posts.get_post(tx, post_id, user_id).row.correlation_id
-            read = self._read(tx, user_id, handed, correlation_id)
+            row = posts.get_post(tx, post_id, user_id).row
+            read = self._read(tx, user_id, handed, row.correlation_id, kept=row.scheduled_at)
             _refuse(read)
             decisions.edit_post(tx, user_id, post_id, read.writing, expected_version=expected_version)
 
@@ -177,10 +177,17 @@ class Submission:
             # two requests with one key at the same moment: the unique key let one through, the other reads its answer
             return await self._database.write(accept)
 
-    def _read(self, tx: Tx, user_id: UUID, handed: Handed, correlation_id: str) -> _Read:
-        """Reads what was handed in against accounts, media, clock and rules: everything found, nothing written."""
+    def _read(
+        self, tx: Tx, user_id: UUID, handed: Handed, correlation_id: str, *, kept: datetime | None = None
+    ) -> _Read:
+        """Reads what was handed in against accounts, media, clock and rules: everything found, nothing written.
+
+        `kept` is the time the post has already: an edit that leaves it alone keeps it, even when it has come meanwhile.
+        """
         problems: list[Problem] = []
         scheduled_at = read_schedule(handed.scheduled_at, handed.timezone, tx.now())
+        if kept is not None and handed.scheduled_at == kept.isoformat():
+            scheduled_at = kept
         if isinstance(scheduled_at, Problem):
             problems.append(scheduled_at)
             scheduled_at = None
