@@ -11,7 +11,7 @@ PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long check format bench lock installed-run installed-dev servers
+.PHONY: help run test test-long check format bench docs lock installed-run installed-dev servers
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ format: installed-dev ## rewrite the code as the linter and the formatter want i
 bench: installed-dev ## measure
 	@tests/tools/install postgresql
 	@$(BIN)/python bench/run.py $(ARGS)
+
+docs: installed-dev ## write the tables that the documents take from the code
+	@$(BIN)/python -m tests.house.fill
 
 lock: ## choose versions anew from pyproject.toml (ARGS=--upgrade for the newest)
 	@requirements/lock $(ARGS)

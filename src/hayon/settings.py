@@ -28,17 +28,24 @@ def _flag(value: str) -> bool:
 
 
 def _count(value: str) -> int:
-    number = int(value)
-    if number < 1:
+    if not value.strip().isdecimal() or int(value) < 1:
         raise ValueError("say a whole number of at least 1")
-    return number
+    return int(value)
 
 
 def _port(value: str) -> int:
-    number = int(value)
-    if not 0 <= number <= 65535:
+    if not value.strip().isdecimal() or int(value) > 65535:
         raise ValueError("say a port from 0 (any free one) to 65535")
-    return number
+    return int(value)
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if value.strip() not in words:
+            raise ValueError(f"say {' or '.join(words)}")
+        return value.strip()
+
+    return read
 
 
 def _address(value: str) -> str:
@@ -102,8 +109,10 @@ class Settings:
     )
     host: str = _setting("address to listen on", _text, "127.0.0.1")
     port: int = _setting("port to listen on; 0 takes any free one", _port, 8080)
-    log: str = _setting("console or json", _text, "console")
-    registration: str = _setting("who may register: first (the first person only) or open", _text, "first")
+    log: str = _setting("console or json", _one_of("console", "json"), "console")
+    registration: str = _setting(
+        "who may register: first (the first person only) or open", _one_of("first", "open"), "first"
+    )
     trusted_proxies: tuple[str, ...] = _setting(
         "addresses of proxies whose forwarded client addresses count", _words, ()
     )

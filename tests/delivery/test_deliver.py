@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hayon.delivery.submit import Handed
-from hayon.domain.lifecycle import TargetStatus
+from hayon.domain.lifecycle import Ended, Outcome, TargetStatus
 from hayon.domain.model import Content
 from hayon.errors import (
     Conflict,
@@ -22,7 +22,7 @@ from hayon.errors import (
     Unconfirmed,
     Unreachable,
 )  # fmt: skip
-from hayon.store import accounts
+from hayon.store import accounts, settling
 from tests.delivery.scripted import LOST, START, House
 
 T = TargetStatus
@@ -170,6 +170,17 @@ async def test_a_refused_read_answers_no_intent(ready: House) -> None:
     await ready.deliver_due()
     assert (await ready.target(post_id)).status == "completed"
     assert len(ready.platform.calls) == 1
+
+
+async def test_the_store_believes_a_proof_only_from_the_call_that_asked(ready: House) -> None:
+    ready.platform.after = [LOST]
+    await ready.submit()
+    await ready.deliver_due()
+    ready.clock.forward(10)
+    [claim] = await ready.claim()
+    refused = Outcome(Ended.REJECTED, "Not like this.", proves_absence=True)
+    settled = await ready.database.write(settling.settle_try, claim, refused, attempt_id=None, patience=ready.patience)
+    assert settled.status is T.UNCONFIRMED
 
 
 async def test_waiting_for_the_platform_keeps_the_checkpoint_and_costs_no_try(ready: House) -> None:
@@ -365,6 +376,7 @@ async def test_a_worker_that_lost_its_lease_can_write_nothing_but_a_receipt(read
     await ready.deliver_due()
     assert ready.platform.calls == []
     assert (await ready.target(post_id)).status == "pending"
+    assert [one.ended for one in await ready.rows("SELECT ended FROM attempts")] == ["lease_lost"]
     ready.platform.while_preparing = None
 
     async def rescued_meanwhile(_: Any) -> None:
