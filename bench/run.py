@@ -11,18 +11,21 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from tests.servers.postgres import running_postgres
+
 from bench.load import ACCOUNTS, LATENCY_SECONDS, run
 
-POSTS, RUNS = 1000, 3
+POSTS, RUNS = 1000, 2
 
 
 def main() -> None:
-    """Runs the load a few times and prints a table."""
+    """Runs the load on each database, in turn, and prints a table."""
     console = Console()
     console.print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.platform()}")
-    table = Table(title=f"{POSTS} posts, each on Bluesky and Mastodon, {ACCOUNTS} accounts on each, platforms answer after {LATENCY_SECONDS:g} s, one process, SQLite")  # fmt: skip
-    for heading in (
-        "run",
+    title = f"{POSTS} posts, each on Bluesky and Mastodon ({ACCOUNTS} accounts on each; they answer after {LATENCY_SECONDS:g} s); one process"
+    table = Table(title=title)
+    headings = (
+        "database",
         "completed",
         "lost",
         "doubled",
@@ -31,15 +34,18 @@ def main() -> None:
         "targets/s",
         "idle MB",
         "peak MB",
-    ):
+    )
+    for heading in headings:
         table.add_column(heading, justify="right")
-    for number in range(1, RUNS + 1):
-        one = asyncio.run(run(POSTS))
-        table.add_row(
-            str(number), str(one.completed), str(one.lost), str(one.doubled), f"{one.submit_seconds:.1f} s",
-            f"{one.total_seconds:.1f} s", f"{2 * one.posts / one.total_seconds:.0f}", f"{one.idle_mb:.0f}",
-            f"{one.peak_mb:.0f}",
-        )  # fmt: skip
+    with running_postgres() as server:
+        for _ in range(RUNS):
+            for name, url in (("SQLite", ""), ("PostgreSQL", server.url())):
+                one = asyncio.run(run(POSTS, database_url=url))
+                table.add_row(
+                    name, str(one.completed), str(one.lost), str(one.doubled), f"{one.submit_seconds:.1f} s",
+                    f"{one.total_seconds:.1f} s", f"{2 * one.posts / one.total_seconds:.0f}", f"{one.idle_mb:.0f}",
+                    f"{one.peak_mb:.0f}",
+                )  # fmt: skip
     console.print(table)
 
 

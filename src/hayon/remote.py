@@ -266,14 +266,14 @@ def _target_table(targets: Sequence[Any]) -> "Table":
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> "Table":
-    """All columns but the last are kept whole, so that ids can be copied. Statuses have colours."""
+    """The first column is kept whole, so that ids can be copied. Statuses have colours."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for head in heads:
-        table.add_column(head, overflow="fold", no_wrap=head != heads[-1])
+        table.add_column(head, overflow="fold", no_wrap=head == heads[0])
     for row in rows:
         table.add_row(*(Text(cell, COLOURS.get(cell.lower(), "")) for cell in row))
     return table
@@ -296,5 +296,7 @@ def _show(told: Any, as_json: bool, *lines: Any) -> None:
     if as_json:
         sys.stdout.write(json.dumps(told, ensure_ascii=False, indent=2) + "\n")
         return
+    # what goes into a file or another program is not cut to the width of a screen
+    width = None if sys.stdout.isatty() else 200
     for line in lines:
-        Console(highlight=False, markup=False, emoji=False).print(line, soft_wrap=isinstance(line, str))
+        Console(highlight=False, markup=False, emoji=False, width=width).print(line, soft_wrap=isinstance(line, str))

@@ -159,12 +159,12 @@ async def test_publish_makes_one_call_with_the_handles_and_nothing_else(stage: S
     assert stage.posts() == {"the words": 1}
     assert receipt.published_at.tzinfo is not None
     assert receipt.url is not None
-    assert stage.adapter.remote_id_in(receipt.url, stage.account.host) == receipt.remote_id
+    assert stage.adapter.remote_id_in(receipt.url, stage.account) == receipt.remote_id
 
 
 async def test_an_address_elsewhere_is_no_post_of_this_host(stage: Stage) -> None:
     for url in ("https://elsewhere.example/@alice/1", "https://elsewhere.example/profile/a/post/b", "nonsense", ""):
-        assert stage.adapter.remote_id_in(url, stage.account.host) is None
+        assert stage.adapter.remote_id_in(url, stage.account) is None
 
 
 async def test_a_repeat_with_the_same_handles_is_one_post(stage: Stage) -> None:
