@@ -79,7 +79,7 @@ async def open_hayon(
 
     `database` and `outgoing` replace the ones that the settings name (tests hand in ones that break on purpose).
     """
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     url = database_url(settings)
     with _only_process(url):
         if migrating:
@@ -164,6 +164,7 @@ def _only_process(url: str) -> Iterator[None]:
         yield
         return
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)  # unpublished posts and password hashes are nobody else's; SQLite's side files take its mode
     with path.with_name(f"{path.name}.lock").open("w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

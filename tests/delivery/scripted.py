@@ -79,6 +79,7 @@ class Scripted:
     while_preparing: Callable[[Parcel], Any] | None = None
     while_publishing: Callable[[Parcel], Any] | None = None
     unclear: bool = False
+    saves: bool = True
 
     def rules(self, facts: Mapping[str, Any]) -> Rules:
         return Rules(self.platform, self.platform.title(), 300, "characters", _count)
@@ -92,7 +93,8 @@ class Scripted:
             await self.while_preparing(parcel)
         _raise_next(self.preparing)
         checkpoint = dict(parcel.checkpoint) or {"handle": f"h{len(self.prepared)}", "text": parcel.content.text}
-        await save(checkpoint)
+        if self.saves:
+            await save(checkpoint)
         return checkpoint | {"key": parcel.idempotency_key}
 
     async def publish(self, parcel: Parcel, handles: Mapping[str, Any], send: Send) -> Receipt:

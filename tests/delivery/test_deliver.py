@@ -390,6 +390,33 @@ async def test_a_worker_that_lost_its_lease_can_write_nothing_but_a_receipt(read
     assert len(ready.platform.ledger) == 1
 
 
+async def test_a_worker_that_lost_its_lease_commits_no_intent_under_anothers(ready: House) -> None:
+    """Two workers prepare the same target, and nothing was saved on the way that could have told the first one."""
+    ready.platform.saves = False
+    post_id = await ready.submit()
+    reached, go = asyncio.Event(), asyncio.Event()
+
+    async def hang(_: Any) -> None:
+        reached.set()
+        await go.wait()
+
+    ready.platform.while_preparing = hang
+    [first] = await ready.claim()
+    late = asyncio.create_task(ready.delivery.deliver(first))
+    await reached.wait()
+    ready.clock.forward(91)
+    await ready.sweep()
+    [second] = await ready.claim(alone=True)
+    go.set()
+    await late
+    assert ready.platform.calls == []
+    assert [one.ended for one in await ready.rows("SELECT ended FROM attempts")] == ["lease_lost"]
+    assert (await ready.target(post_id)).open_attempt_id is None
+    await ready.delivery.deliver(second)
+    assert (await ready.target(post_id)).status == "completed"
+    assert len(ready.platform.calls) == 1
+
+
 async def test_a_late_receipt_completes_even_what_a_person_called_absent(ready: House) -> None:
     post_id = await ready.submit()
 
@@ -467,6 +494,22 @@ async def test_an_edit_of_an_overdue_post_keeps_its_time_and_with_it_its_latenes
     await ready.deliver_due()
     assert (await ready.target(post_id)).status == "failed"
     assert ready.platform.calls == []
+
+
+async def test_an_account_that_is_cut_off_is_named_once_in_a_notice(ready: House) -> None:
+    for error in (
+        Disconnected("The token was revoked.", health="revoked"),
+        Disconnected("Still revoked.", health="revoked"),
+    ):
+        ready.platform.preparing = [error]
+        await ready.submit()
+        await ready.deliver_due()
+    told = [
+        one.message for one in await ready.rows("SELECT message FROM notices WHERE kind = 'account.needs_reconnection'")
+    ]
+    assert told == [
+        "ann on scripted has to be connected again; until then nothing goes out there. The token was revoked."
+    ]
 
 
 async def test_a_disconnected_account_fails_what_was_not_sent_and_still_looks_for_what_was(ready: House) -> None:

@@ -30,7 +30,12 @@ def test_read(text: str | None, zone: str, expected: datetime | None) -> None:
     ("text", "zone", "rule", "says"),
     [
         ("2026-03-29T02:30", "Europe/Berlin", "skipped_hour", "does not exist in Europe/Berlin"),
-        ("2026-10-25T02:30", "Europe/Berlin", "doubled_hour", "2026-10-25T02:30+02:00 or 2026-10-25T02:30+01:00"),
+        (
+            "2026-10-25T02:30",
+            "Europe/Berlin",
+            "doubled_hour",
+            "2026-10-25T02:30+02:00 (00:30 UTC) or 2026-10-25T02:30+01:00 (01:30 UTC)",
+        ),
         ("2026-03-01T11:58:59Z", "UTC", "past", "is past"),
         ("2033-01-01T00:00Z", "UTC", "too_far", "five years"),
         ("next Tuesday", "UTC", "not_a_time", "is no time"),

@@ -84,7 +84,7 @@ def _check_text(content: Content, rules: Rules) -> list[Problem]:
             Problem(
                 "text",
                 "too_long",
-                f"{rules.name} takes {rules.text_limit} {rules.text_unit}; this text has {length}, "
+                f"{rules.name} takes {rules.text_limit} characters; this text has {length}, "
                 f"{length - rules.text_limit} too many.",
                 rules.platform,
             )

@@ -46,7 +46,11 @@ def read_schedule(text: str | None, timezone: str, now: datetime) -> datetime | 
     except OverflowError:
         return Problem("scheduledAt", "too_far", "That time is beyond any calendar.")
     if moment < now - JUST_PAST:
-        return Problem("scheduledAt", "past", f"{text} is past. Choose a time ahead, or leave it out to publish now.")
+        return Problem(
+            "scheduledAt",
+            "past",
+            f"{text.replace('T', ' ')} is past. Choose a time ahead, or leave it out to publish now.",
+        )
     if moment > now + FARTHEST:
         return Problem("scheduledAt", "too_far", "Posts can be scheduled up to five years ahead.")
     return moment if moment > now else None
@@ -63,7 +67,9 @@ def _doubt(wall: datetime, zone: ZoneInfo) -> Problem | None:
             "scheduledAt", "skipped_hour",
             f"{shown} does not exist in {zone.key}: the clocks go forward over it that day. Choose a time before or after.",
         )  # fmt: skip
-    offers = " or ".join(f"{one.isoformat(timespec='minutes')}" for one in (first, second))
+    offers = " or ".join(
+        f"{one.isoformat(timespec='minutes')} ({one.astimezone(UTC):%H:%M} UTC)" for one in (first, second)
+    )
     return Problem(
         "scheduledAt", "doubled_hour",
         f"{shown} exists twice in {zone.key}: the clocks go back over it that day. Say which one: {offers}.",

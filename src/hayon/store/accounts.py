@@ -11,6 +11,7 @@ from sqlalchemy.engine import Row
 from hayon.domain.lifecycle import Ended, Outcome
 from hayon.domain.model import Account
 from hayon.errors import Conflict, NotFound
+from hayon.store import notices
 from hayon.store.database import Tx
 from hayon.store.schema import accounts, targets
 
@@ -165,7 +166,10 @@ def release_refresh(tx: Tx, account_id: UUID) -> None:
 
 
 def set_health(tx: Tx, account_id: UUID, health: str, message: str) -> None:
-    """What the platform really answered about this account. Anything but `active` asks its owner to reconnect."""
+    """What the platform really answered about this account. Anything but `active` asks its owner to reconnect, with a notice."""
+    before = tx.first(sa.select(accounts).where(accounts.c.id == account_id))
+    if before is not None and health != "active" and not before.needs_reconnection:
+        notices.reconnection_needed(tx, before.user_id, before.platform, before.handle, message, tx.now())
     tx.run(
         sa.update(accounts).where(accounts.c.id == account_id)
         .values(health=health, needs_reconnection=health != "active", health_message=message)

@@ -89,7 +89,8 @@ def retry(tx: Tx, user_id: UUID, post_id: UUID, target_ids: Collection[UUID] | N
             elif status in {T.PENDING, T.UNCONFIRMED} and target.due_at is not None and not target.stop_asked:
                 tx.run(sa.update(targets).where(targets.c.id == target.id, targets.c.status == str(status))
                        .values(due_at=now, updated_at=now))  # fmt: skip
-                told.append(Told(target.id, status, "sooner", "It was waiting; it is tried now."))
+                words = "It is looked for now." if status is T.UNCONFIRMED else "It was waiting; it is tried now."
+                told.append(Told(target.id, status, "sooner", words))
             else:
                 told.append(Told(target.id, status, "unchanged", _why_no_retry(target)))
     return told

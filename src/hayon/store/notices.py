@@ -45,6 +45,12 @@ def published_twice(
     _write(tx, user_id, post_id, target_id, "target.published_twice", message, now)
 
 
+def reconnection_needed(tx: Tx, user_id: UUID, platform: str, handle: str, message: str, now: datetime) -> None:
+    """An account can publish nothing until its owner connects it anew."""
+    words = f"{handle} on {platform} has to be connected again; until then nothing goes out there. {message}"
+    _write(tx, user_id, None, None, "account.needs_reconnection", words, now)
+
+
 def list_notices(tx: Tx, user_id: UUID, *, unread_only: bool, limit: int) -> Sequence[Row[Any]]:
     """The newest first."""
     statement = sa.select(notices).where(notices.c.user_id == user_id)
@@ -64,7 +70,7 @@ def _places(count: int) -> str:
 
 
 def _write(
-    tx: Tx, user_id: UUID, post_id: UUID, target_id: UUID | None, kind: str, message: str, now: datetime
+    tx: Tx, user_id: UUID, post_id: UUID | None, target_id: UUID | None, kind: str, message: str, now: datetime
 ) -> None:
     tx.run(
         sa.insert(notices).values(

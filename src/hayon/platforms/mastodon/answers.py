@@ -177,7 +177,7 @@ _MASTODON = (
         {404, 410},
     ),
     _Row(
-        Rejected, "{host} refused {what}{said}. Change it, then retry.",
+        Rejected, "{host} refused {what}{said}. Make a new post with what it asks for; this one can only be tried again as it is.",
         {400, 403, 406, 413, 415, 422}, "", {Doing.PUBLISHING, Doing.UPLOADING},
     ),
     _Row(

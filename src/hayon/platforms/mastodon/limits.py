@@ -64,7 +64,7 @@ def mastodon_rules(facts: Mapping[str, Any]) -> Rules:
         platform=PLATFORM,
         name=NAME,
         text_limit=limit("maxCharacters"),
-        text_unit="characters (a content warning included)",
+        text_unit="characters",
         count=count,
         images_limit=limit("maxMediaAttachments"),
         image_mimes=tuple(facts.get("imageMimes") or DEFAULT_MIMES),
