@@ -1,7 +1,8 @@
 """`python -m tests.crash.doomed`: all of Hayon but the web, told to kill itself at one point. The code of Hayon knows nothing of it.
 
 HAYON_TEST_CRASH names the point: `<write>:before`, `<write>:inside` (done, not committed), `<write>:after`, `call:before`
-(nothing sent), `call:after` (answered, nothing written). HAYON_TEST_PLATFORM says on which platform.
+(nothing sent), `call:after` (answered, nothing written). HAYON_TEST_PLATFORM says on which platform, HAYON_TEST_SIGNAL
+by which signal (SIGKILL; with SIGSTOP it comes back late).
 """
 
 import asyncio
@@ -20,9 +21,12 @@ POINT, _, PHASE = os.environ.get("HAYON_TEST_CRASH", "").partition(":")
 PLATFORM = os.environ.get("HAYON_TEST_PLATFORM", "")
 
 
+SIGNAL = signal.Signals[os.environ.get("HAYON_TEST_SIGNAL", "SIGKILL")]
+
+
 def die() -> None:
-    """As a power cut would: no handler, no cleaning up."""
-    os.kill(os.getpid(), signal.SIGKILL)
+    """As a power cut would: no handler, no cleaning up. With SIGSTOP it stands still instead, until somebody lets it go on."""
+    os.kill(os.getpid(), SIGNAL)
 
 
 class DoomedDatabase(Database):
@@ -33,6 +37,7 @@ class DoomedDatabase(Database):
             return await super().write(work, *arguments, **named)
         if PHASE == "before":
             die()
+            return await super().write(work, *arguments, **named)
 
         def inside(tx: Tx) -> Any:
             answer = work(tx, *arguments, **named)

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import os
 import signal
 import sys
 import urllib.request
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import psutil
 import pytest
 import sqlalchemy as sa
 from PIL import Image
@@ -84,6 +86,16 @@ class Scene:
         doomed = await asyncio.to_thread(self._start, {"HAYON_TEST_CRASH": point, "HAYON_TEST_PLATFORM": self.platform})
         return await asyncio.to_thread(doomed.wait, within_seconds=60)
 
+    async def run_until_stopped(self, point: str) -> Process:
+        """Stands still at the point, holding its lease; to be let go later."""
+        more = {"HAYON_TEST_CRASH": point, "HAYON_TEST_PLATFORM": self.platform, "HAYON_TEST_SIGNAL": "SIGSTOP"}
+        stopped = await asyncio.to_thread(self._start, more, "late")
+        standing = psutil.Process(stopped.pid)
+        await asyncio.to_thread(
+            stopped.wait_until, lambda: standing.status() == psutil.STATUS_STOPPED, f"standing still at {point}"
+        )
+        return stopped
+
     async def run_until_ended(self) -> Any:
         process = await asyncio.to_thread(self._start, {})
         try:
@@ -111,23 +123,21 @@ class Scene:
             "platform": "mastodon", "operation": "createStatus", "kind": fault, "account": self.mastodon_name, "count": 1,
         })  # fmt: skip
 
-    def _start(self, more: dict[str, str]) -> Process:
-        return start(
-            [sys.executable, "-m", "tests.crash.doomed"], log=self.folder / "hayon", env=self.environment | more
-        )
+    def _start(self, more: dict[str, str], log: str = "hayon") -> Process:
+        return start([sys.executable, "-m", "tests.crash.doomed"], log=self.folder / log, env=self.environment | more)
 
     def _wait_for_the_end(self, process: Process) -> Any:
         found: list[Any] = []
 
         def ended() -> bool:
-            post, tries = asyncio.run(self._look())
+            post, tries = asyncio.run(self.look())
             found[:] = [post, tries]
             return post.row.status in {"COMPLETED", "FAILED", "PARTIAL_SUCCESS", "CANCELLED"}
 
         process.wait_until(ended, "the end of the post", within_seconds=60)
         return found
 
-    async def _look(self) -> Any:
+    async def look(self) -> Any:
         database = Database(database_url(Settings.read(self.environment)))
         try:
             assert self.post_id is not None
@@ -240,6 +250,30 @@ async def test_killed_at_each_point_it_comes_out_once(
         assert len(intents) == expected, [(one.ended, one.answered_by) for one in intents]
 
     await play({point: crash(point) for point in POINTS})
+
+
+@pytest.mark.parametrize("point", ["save_checkpoint:before", "commit_intent:before", "call:after", "settle_try:before"])
+async def test_a_worker_that_comes_back_late_writes_nothing_but_a_receipt(
+    point: str, postgres: Any, pds: SharedPds, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Stopped past its lease, while another process takes over; then it goes on where it stood."""
+    name = postgres.create_database()
+    one = scene(tmp_path / "late", "mastodon", lambda _: postgres.url(name), pds, sandbox)
+    await one.set_up(f"late at {point}")
+    late = await one.run_until_stopped(point)
+    try:
+        await one.an_hour_passes()
+        post, _ = await one.run_until_ended()
+        assert post.row.status == "COMPLETED", [(row.platform, row.status, row.message) for row in post.targets]
+        os.kill(late.pid, signal.SIGCONT)
+        said = "target.lease_lost" if point.startswith(("save", "commit")) else "target.receipt_kept"
+        await asyncio.to_thread(late.wait_until, lambda: said in late.output(), said)
+    finally:
+        late.kill9()
+    post, _ = await one.look()
+    assert post.row.status == "COMPLETED"
+    assert (len(await one.records()), len(await one.ledger())) == (1, 1)
+    postgres.drop_database(name)
 
 
 @pytest.mark.parametrize("landed", [True, False])
