@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -12,7 +11,7 @@ from uuid import UUID
 
 from hayon import telemetry
 from hayon.accounts import Accounts, Sealed
-from hayon.delivery.outcomes import StepEnded, read_error
+from hayon.delivery.outcomes import StepEnded, read_error, storable
 from hayon.domain import rules as rule_table
 from hayon.domain.lifecycle import Ended, Outcome, Settlement, TargetStatus
 from hayon.domain.model import Claim, Content
@@ -123,6 +122,8 @@ class Delivery:
         if isinstance(look, Unclear) and not claim.permitted:
             raise StepEnded(Outcome(Ended.UNCONFIRMED, look.message))
         absence = await self._database.write(settling.record_absence, claim, self._times.lease)
+        if absence is TargetStatus.PROCESSING and carried.gathered.disconnected:
+            raise StepEnded(Outcome(Ended.DISCONNECTED, "Nothing went out, and the account was disconnected since."))
         if absence is TargetStatus.CANCELLED:
             raise LeaseLost("Nothing went live; stopped as asked.")
         if not isinstance(absence, TargetStatus):
@@ -182,6 +183,7 @@ class Delivery:
 
     async def _settle(self, carried: Carried, outcome: Outcome) -> Settlement | None:
         """Writes the end. A receipt is written until it is stored; anything else may be left to the lease."""
+        outcome = storable(outcome, self._version_of(carried))
         claim, wait, lease_end = carried.claim, 0.05, Deadline.after(self._times.lease.total_seconds())
         holds_receipt = outcome.receipt is not None and not outcome.adopted
         while True:
@@ -209,11 +211,14 @@ class Delivery:
                 )  # fmt: skip
                 return settlement
 
+    @staticmethod
+    def _version_of(carried: Carried) -> int | None:
+        return carried.gathered.credential_version if hasattr(carried, "gathered") else None
+
 
 def fingerprint(content: Content) -> str:
-    """What makes two targets of one account look alike on the platform."""
-    said = [content.text, [str(use.media_id) for use in content.media], sorted(content.options.items())]
-    return hashlib.sha256(json.dumps(said, default=str).encode()).hexdigest()
+    """What makes two targets of one account look alike in a listing: the words, since options may not show there."""
+    return hashlib.sha256(" ".join(content.text.split()).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _interrupted(carried: Carried) -> Outcome:

@@ -1,6 +1,10 @@
 """Reading an error as the outcome of a try. No decision is made here: settle() decides what follows."""
 
+from dataclasses import replace
+from datetime import MINYEAR, UTC, datetime
+
 from hayon.domain.lifecycle import Ended, Outcome
+from hayon.domain.model import Receipt
 from hayon.errors import (
     CredentialExpired,
     Disconnected,
@@ -31,6 +35,37 @@ class StepEnded(Exception):
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome.message)
         self.outcome = outcome
+
+
+LONGEST_WORD = 2_000
+
+
+def storable(outcome: Outcome, credential_version: int | None) -> Outcome:
+    """The same outcome in words that every database takes: a platform's answer may hold anything.
+
+    `credential_version` is that of the credential the try was made with.
+    """
+    receipt = outcome.receipt
+    if receipt is not None:
+        receipt = Receipt(
+            _plain(receipt.remote_id), None if receipt.url is None else _plain(receipt.url), _sane(receipt.published_at)
+        )
+    return replace(
+        outcome, message=_plain(outcome.message), code=_plain(outcome.code), receipt=receipt,
+        credential_version=credential_version,
+    )  # fmt: skip
+
+
+def _plain(text: str) -> str:
+    return text[:LONGEST_WORD].replace("\x00", "").encode("utf-8", "replace").decode()
+
+
+def _sane(moment: datetime) -> datetime:
+    """A time that a calendar holds in UTC; the nearest end of the calendar for one that does not."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC) if moment.year > MINYEAR else datetime.min.replace(tzinfo=UTC)
 
 
 def read_error(error: BaseException, *, called: bool) -> Outcome:

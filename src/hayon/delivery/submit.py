@@ -12,7 +12,7 @@ from hayon import telemetry
 from hayon.brokers.contract import Broker
 from hayon.domain import rules as rule_table
 from hayon.domain.lifecycle import PostStatus
-from hayon.domain.model import Account, Content, Media, Override
+from hayon.domain.model import Account, Content, Media, Override, said_on
 from hayon.domain.schedule import read_schedule
 from hayon.errors import Conflict, Invalid, Problem
 from hayon.platforms.contract import Platform
@@ -121,7 +121,8 @@ class Submission:
                 raise Conflict("This post was handed in already.")
             read = self._read(tx, user_id, handed_again(post.row), post.row.correlation_id)
             _refuse(read)
-            decisions.edit_post(tx, user_id, post_id, read.writing)
+            # whoever edited the draft since it was read here is not overwritten
+            decisions.edit_post(tx, user_id, post_id, read.writing, expected_version=post.row.version)
 
         await self._database.write(hand_in)
         telemetry.emit("post.accepted", post_id=str(post_id), draft=False)
@@ -237,7 +238,7 @@ class Submission:
         return chosen
 
     def _fit(self, handed: Handed, account: Account, files: Mapping[UUID, Media]) -> Fit:
-        content = content_of(handed, account)
+        content = said_on(handed.content, handed.overrides, account.platform, account.id)
         table = self._platforms[account.platform].rules(account.facts)
         used = [files[use.media_id] for use in content.media if use.media_id in files]
         problems = [
@@ -247,30 +248,10 @@ class Submission:
         return Fit(account, table.count(content.text, content.options), table.text_limit, table.text_unit, problems)
 
 
-def content_of(handed: Handed, account: Account) -> Content:
-    """What is said on one account: the post's own content, what its platform says differently, then the account itself."""
-    content = handed.content
-    for name in (account.platform, str(account.id)):
-        override = handed.overrides.get(name)
-        if override is not None:
-            content = Content(
-                content.text if override.text is None else override.text,
-                content.media if override.media is None else override.media,
-                {**content.options, **override.options},
-            )
-    return content
-
-
 def handed_again(row: Any) -> Handed:
     """A stored post as if it were handed in now."""
-    overrides = {
-        name: Override(
-            kept.get("text"), posts.read_uses(kept["media"]) if "media" in kept else None, kept.get("options", {})
-        )
-        for name, kept in row.overrides.items()
-    }
     return Handed(
-        posts.read_content(row.content), overrides, tuple(row.selected["platforms"]), tuple(row.selected["accountIds"]),
+        posts.read_content(row.content), posts.read_overrides(row.overrides), tuple(row.selected["platforms"]), tuple(row.selected["accountIds"]),
         row.scheduled_at.isoformat() if row.scheduled_at else None, row.timezone, row.max_lateness_seconds,
     )  # fmt: skip
 

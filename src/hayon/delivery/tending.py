@@ -39,7 +39,7 @@ class Tending:
             ending = one.source.rsplit(".", 1)[-1]
             key = f"posts/{one.user_id}/{one.post_id}/{one.position}.{ending}"
             await self._files.copy(one.source, key)
-            await self._database.write(media.keep_copy, one.post_id, one.media_id, key)
+            await self._database.write(media.keep_copy, one.post_id, one.media_id, one.position, key)
         return len(waiting)
 
     async def forget_once(self) -> int:

@@ -40,6 +40,7 @@ class Worker:
         self._flying: dict[asyncio.Task[object], str] = {}
         self._uncertain: UUID | None = None
         self._wants_quiet = False
+        self._lone = False
 
     async def run(self) -> None:
         """Works until stop() is called or the task is cancelled; then finishes or hands back what it holds."""
@@ -74,6 +75,9 @@ class Worker:
             claims = await self._database.read(outbox.find_claims, self._uncertain)
             self._uncertain = None
             return self._start(claims)
+        self._lone = self._lone and bool(self._flying)
+        if self._lone:
+            return 0
         if self._wants_quiet or not self._flying:
             lone = await self._take_lone()
             if lone is not None:
@@ -85,16 +89,14 @@ class Worker:
 
     async def _take_lone(self) -> int | None:
         """A target whose leases were lost runs with nothing beside it, lest it takes others down with it."""
-        self._wants_quiet = await self._database.read(outbox.find_lone_due)
+        self._wants_quiet = await self._database.read(outbox.find_lone_due, self._platforms)
         if not self._wants_quiet:
             return None
         if self._flying:
             return 0
         claims = await self._claim(dict.fromkeys(self._platforms, 1), alone=True)
-        self._start(claims)
-        if self._flying:
-            await asyncio.wait(self._flying)
-        return len(claims)
+        self._lone = self._start(claims) > 0
+        return 0
 
     async def _claim(self, room: dict[str, int], *, alone: bool) -> list[Claim]:
         claim_id = uuid4()
@@ -149,7 +151,7 @@ class Worker:
 
     async def _ask_for_quiet(self) -> bool:
         try:
-            return await self._database.read(outbox.find_lone_due)
+            return await self._database.read(outbox.find_lone_due, self._platforms)
         except DatabaseUnreachable:
             return False
 

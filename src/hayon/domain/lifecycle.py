@@ -98,6 +98,7 @@ class Outcome:
     adopted: bool = False
     exact: bool = False
     health: str | None = None
+    credential_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,16 +176,16 @@ def _unanswered(standing: Standing, outcome: Outcome, now: datetime, patience: p
 
 def _wait(standing: Standing, outcome: Outcome, now: datetime, patience: pacing.Patience, answered: bool) -> Settlement:
     same = standing.waiting_for == outcome.ended
-    waits, since = (standing.waits + 1, standing.first_wait_at or now) if same else (1, now)
+    waits, since = standing.waits + 1, (standing.first_wait_at or now) if same else now
     longest = {
         Ended.NOT_YET: patience.longest_not_yet,
         Ended.RATE_LIMITED: patience.longest_limit,
         Ended.UNREACHABLE: patience.longest_unreachable,
     }[outcome.ended]
-    if now - since > longest:
-        message = f"{outcome.message} It stayed so for {_in_words(longest)}, so this try ended."
+    if now - since > longest or waits > patience.most_waits:
+        message = f"{outcome.message} It stayed so for {_in_words(now - since)}, so this try ended."
         return Settlement(T.FAILED, None, answered, standing.tries, waits, first_wait_at=since, message=message)
-    due_at = pacing.after_wait(waits, outcome.until, outcome.wait_seconds, now, patience)
+    due_at = pacing.after_wait(waits if same else 1, outcome.until, outcome.wait_seconds, now, patience)
     return Settlement(T.PENDING, due_at, answered, standing.tries, waits, first_wait_at=since, message=outcome.message)
 
 

@@ -35,6 +35,19 @@ class Override:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+def said_on(content: Content, overrides: Mapping[str, Override], platform: str, account_id: UUID) -> Content:
+    """What is said on one account: the post's own content, what its platform says differently, then the account itself."""
+    for name in (platform, str(account_id)):
+        override = overrides.get(name)
+        if override is not None:
+            content = Content(
+                content.text if override.text is None else override.text,
+                content.media if override.media is None else override.media,
+                {**content.options, **override.options},
+            )
+    return content
+
+
 @dataclass(frozen=True, slots=True)
 class Media:
     """A stored file as measured when it was taken in. Sizes in bytes and pixels; `key` is where the media store keeps it."""

@@ -29,6 +29,7 @@ class Patience:
     longest_limit: timedelta = timedelta(hours=24)
     longest_not_yet: timedelta = timedelta(hours=2)
     longest_unreachable: timedelta = timedelta(days=7)
+    most_waits: int = 5000
     lost_leases: int = 3
 
 
@@ -46,7 +47,8 @@ def after_wait(waits: int, until: datetime | None, wait_seconds: float, now: dat
     floor = min(patience.wait_floor * 2 ** min(waits - 1, 16), patience.wait_ceiling)
     wished = timedelta(seconds=max(0.0, wait_seconds))
     earliest = now + (max(wished, patience.wait_floor) if wait_seconds or until else floor)
-    return max(earliest, until) if until else earliest
+    latest = now + patience.longest_limit  # whatever the platform says, it is asked again after a day
+    return max(earliest, min(until, latest)) if until else earliest
 
 
 def next_look(
@@ -57,7 +59,7 @@ def next_look(
     A look that found nothing before the quiet time ended proves nothing, so one more always follows after it.
     """
     if until is not None and until > now:
-        return until
+        return min(until, now + patience.looks_last)
     if looks <= len(patience.look_steps):
         return now + patience.look_steps[looks - 1]
     hourly = looks - len(patience.look_steps)

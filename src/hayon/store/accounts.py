@@ -15,6 +15,9 @@ from hayon.store import notices
 from hayon.store.database import Tx
 from hayon.store.schema import accounts, targets
 
+LONGEST_BLOCK = timedelta(hours=24)
+"""However long a platform asks an account to wait, it is asked again after a day."""
+
 
 def as_account(row: Row[Any]) -> Account:
     """The row without its secret."""
@@ -102,12 +105,21 @@ def make_default(tx: Tx, user_id: UUID, account_id: UUID) -> None:
     )  # fmt: skip
 
 
+def still_connected(tx: Tx, account_id: UUID) -> bool:
+    """Whether its owner has not taken it away; it stays so until this transaction ends."""
+    held = sa.select(accounts.c.disconnected_at).where(accounts.c.id == account_id).with_for_update(read=True)
+    row = tx.first(held)
+    return row is not None and row.disconnected_at is None
+
+
 def disconnect(tx: Tx, user_id: UUID, account_id: UUID) -> int:
     """Forgets an account; its credential goes too, unless an unanswered intent still needs it for reading.
 
     How many unfinished targets it had: their next claim fails them, or keeps them unconfirmed.
     """
     row = get_row(tx, account_id, user_id)
+    # an intent that is being committed holds the row: what is open is asked only after it
+    tx.run(sa.select(accounts.c.id).where(accounts.c.id == account_id).with_for_update())
     unfinished = sa.select(sa.func.count()).where(
         targets.c.account_id == account_id, targets.c.status.in_(["pending", "processing", "unconfirmed"])
     )
@@ -165,10 +177,15 @@ def release_refresh(tx: Tx, account_id: UUID) -> None:
     tx.run(sa.update(accounts).where(accounts.c.id == account_id).values(refreshing_until=None))
 
 
-def set_health(tx: Tx, account_id: UUID, health: str, message: str) -> None:
-    """What the platform really answered about this account. Anything but `active` asks its owner to reconnect, with a notice."""
+def set_health(tx: Tx, account_id: UUID, health: str, message: str, *, credential_version: int | None = None) -> None:
+    """What the platform really answered about this account. Anything but `active` asks its owner to reconnect, with a notice.
+
+    `credential_version` is that of the credential it was said of: of an older one it says nothing any more.
+    """
     before = tx.first(sa.select(accounts).where(accounts.c.id == account_id))
-    if before is not None and health != "active" and not before.needs_reconnection:
+    if before is None or credential_version not in {None, before.credential_version}:
+        return
+    if health != "active" and not before.needs_reconnection:
         notices.reconnection_needed(tx, before.user_id, before.platform, before.handle, message, tx.now())
     tx.run(
         sa.update(accounts).where(accounts.c.id == account_id)
@@ -183,12 +200,14 @@ def keep_profile(tx: Tx, account_id: UUID, told: Mapping[str, Any]) -> None:
 
 def note_outcome(tx: Tx, account_id: UUID, outcome: Outcome, now: datetime) -> None:
     """What a try taught about its account: when it may be called again, that its credential is stale, that it is cut off."""
+    same = sa.and_(accounts.c.id == account_id, accounts.c.credential_version == outcome.credential_version)
     if outcome.ended is Ended.RATE_LIMITED and outcome.until is not None and outcome.until > now:
-        tx.run(sa.update(accounts).where(accounts.c.id == account_id).values(blocked_until=outcome.until))
+        blocked_until = min(outcome.until, now + LONGEST_BLOCK)
+        tx.run(sa.update(accounts).where(accounts.c.id == account_id).values(blocked_until=blocked_until))
     elif outcome.ended is Ended.EXPIRED:
-        tx.run(sa.update(accounts).where(accounts.c.id == account_id).values(refresh_wanted=True))
+        tx.run(sa.update(accounts).where(same).values(refresh_wanted=True))
     elif outcome.ended is Ended.DISCONNECTED and outcome.health:
-        set_health(tx, account_id, outcome.health, outcome.message)
+        set_health(tx, account_id, outcome.health, outcome.message, credential_version=outcome.credential_version)
 
 
 def find_many(tx: Tx, user_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Account]:

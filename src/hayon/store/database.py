@@ -27,6 +27,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Clock = Callable[["Tx"], datetime]
 READERS = 3
+NOT_AT_HOME = ("08", "53", "57P", "40")
+"""PostgreSQL's classes of errors that say nothing of what was asked: connection, resources, starting or stopping, rolled back."""
 WRITERS = 8
 
 
@@ -136,8 +138,9 @@ class Database:
         except (OperationalError, InterfaceError, OSError, TimeoutError, sa.exc.TimeoutError) as error:
             raise DatabaseUnreachable(f"The database did not answer: {type(error).__name__}.") from error
         except DBAPIError as error:
-            if error.connection_invalidated:
-                raise DatabaseUnreachable("The connection to the database was cut.") from error
+            state = getattr(error.orig, "sqlstate", None) or ""
+            if error.connection_invalidated or state.startswith(NOT_AT_HOME):
+                raise DatabaseUnreachable(f"The database could not do it now ({state or 'connection cut'}).") from error
             raise
 
     def _whole(self, engine: Engine, work: Callable[..., R], args: Any, kwargs: Any) -> R:

@@ -14,7 +14,7 @@ from hayon.domain.model import Receipt
 from hayon.errors import Conflict, NotFound
 from hayon.store.attempts import answer_intent
 from hayon.store.database import Tx
-from hayon.store.moves import move, moving
+from hayon.store.moves import lock_posts, move, moving
 from hayon.store.posts import Writing, get_post, refuse_if_sent, rewrite_post
 from hayon.store.receipts import find_owner, keep_receipt
 from hayon.store.schema import posts, targets
@@ -75,6 +75,8 @@ def retry(tx: Tx, user_id: UUID, post_id: UUID, target_ids: Collection[UUID] | N
     told = []
     with moving(tx, [post_id]) as now:
         chosen = _chosen(tx, user_id, post_id, target_ids)
+        if get_post(tx, post_id, user_id).row.deleted_at is not None:
+            raise Conflict("This post was deleted here: nothing of it is sent any more.")
         # one counter for all versions of a post: a target's own would meet the one of a later edit
         failed = any(target.status == T.FAILED for target in chosen)
         raised = sa.update(posts).where(posts.c.id == post_id).values(version=posts.c.version + int(failed))
@@ -83,12 +85,12 @@ def retry(tx: Tx, user_id: UUID, post_id: UUID, target_ids: Collection[UUID] | N
             status = TargetStatus(target.status)
             if status is T.FAILED:
                 move(tx, target.id, T.PENDING, since={T.FAILED}, now=now, raise_fence=True, due_at=now, stop_asked=False,
-                     tries=0, waits=0, looks=0, lost_leases=0, first_try_at=None, first_wait_at=None, checkpoint=None,
-                     version=version, message="", code="")  # fmt: skip
+                     tries=0, waits=0, looks=0, lost_leases=0, first_try_at=None, first_wait_at=None,
+                     version=version, message="", code="", **_prepared(target, version))  # fmt: skip
                 told.append(Told(target.id, T.PENDING, "retrying", "It is tried again now."))
-            elif status in {T.PENDING, T.UNCONFIRMED} and target.due_at is not None and not target.stop_asked:
+            elif _waits(target):
                 tx.run(sa.update(targets).where(targets.c.id == target.id, targets.c.status == str(status))
-                       .values(due_at=now, updated_at=now))  # fmt: skip
+                       .values(due_at=now, looks=max(0, target.looks - 1), updated_at=now))  # fmt: skip
                 words = "It is looked for now." if status is T.UNCONFIRMED else "It was waiting; it is tried now."
                 told.append(Told(target.id, status, "sooner", words))
             else:
@@ -137,6 +139,8 @@ def resolve_absent(
 
 def delete_post(tx: Tx, user_id: UUID, post_id: UUID) -> list[Told]:
     """Stops and hides a post here; what is published stays on the platforms. Rows and receipts stay."""
+    get_post(tx, post_id, user_id)
+    lock_posts(tx, [post_id])  # a draft that is handed in at this moment has its targets by then
     told = cancel(tx, user_id, post_id, None) if get_post(tx, post_id, user_id).targets else []
     tx.run(sa.update(posts).where(posts.c.id == post_id).values(deleted_at=tx.now()))
     return told
@@ -161,11 +165,24 @@ def _asked(tx: Tx, user_id: UUID, post_id: UUID, target_id: UUID, attempt_id: UU
     return target
 
 
+def _prepared(target: Row[Any], version: int) -> dict[str, Any]:
+    """What was prepared stays once an intent used it: the same key and handles make a repeat harmless. The words have not
+    changed since, for an edit is refused from the first intent on.
+    """
+    return {"checkpoint_version": version} if target.last_attempt_id is not None else {"checkpoint": None}
+
+
+def _waits(target: Row[Any]) -> bool:
+    """Whether it could be tried sooner: it waits for its next try or look, not for the time its author chose."""
+    waits = target.status == T.UNCONFIRMED or (target.status == T.PENDING and target.claims > 0)
+    return waits and target.due_at is not None and not target.stop_asked
+
+
 def _why_no_retry(target: Row[Any]) -> str:
     return {
         "completed": "It is published already.",
         "cancelled": "It was cancelled; make a new post to send it after all.",
         "processing": "It is being delivered right now.",
         "unconfirmed": "It is not known whether it went out: look at the account and say so.",
-        "pending": "It is stopped.",
+        "pending": "It waits for the time you chose; change that to publish it sooner.",
     }[target.status]

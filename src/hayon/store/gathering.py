@@ -8,12 +8,12 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
-from hayon.domain.model import Account, Claim, Content, Media
+from hayon.domain.model import Account, Claim, Content, Media, said_on
 from hayon.store.accounts import as_account
 from hayon.store.database import Tx
 from hayon.store.hosts import find_unreachable
 from hayon.store.media import as_media
-from hayon.store.posts import content_for
+from hayon.store.posts import read_content, read_overrides
 from hayon.store.schema import accounts, attempts, media, post_media, posts
 
 
@@ -43,7 +43,8 @@ def gather(tx: Tx, claim: Claim) -> Gathered:
     account = tx.first(sa.select(accounts).where(accounts.c.id == claim.account_id))
     if post is None or account is None:
         raise AssertionError("a target has a post and an account")
-    content = content_for(post, claim.platform, claim.account_id)
+    said = read_content(post.content), read_overrides(post.overrides)
+    content = said_on(*said, claim.platform, claim.account_id)
     files = _media_of(tx, claim.post_id, [use.media_id for use in content.media])
     first_sent = None
     if claim.last_intent is not None:

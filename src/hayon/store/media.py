@@ -82,9 +82,12 @@ def find_uncopied(tx: Tx, limit: int) -> Sequence[Row[Any]]:
     )  # fmt: skip
 
 
-def keep_copy(tx: Tx, post_id: UUID, media_id: UUID, key: str) -> None:
-    """The post has its own copy from now on."""
-    statement = sa.update(post_media).where(post_media.c.post_id == post_id, post_media.c.media_id == media_id)
+def keep_copy(tx: Tx, post_id: UUID, media_id: UUID, position: int, key: str) -> None:
+    """The post has its own copy from now on, if it still uses the file in this place."""
+    statement = sa.update(post_media).where(
+        post_media.c.post_id == post_id, post_media.c.media_id == media_id, post_media.c.position == position,
+        post_media.c.key.is_(None),
+    )  # fmt: skip
     tx.run(statement.values(key=key))
 
 

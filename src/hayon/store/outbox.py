@@ -1,6 +1,6 @@
 """The due rows, seen as a list: claiming them, and the sweep that takes back what was lost. Nothing here is delivered."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -118,10 +118,12 @@ def due_within(tx: Tx, ahead: timedelta, limit: int = 500) -> tuple[datetime, Se
     return now, [row.due_at for row in tx.all(statement)]
 
 
-def find_lone_due(tx: Tx) -> bool:
+def find_lone_due(tx: Tx, platforms: Collection[str]) -> bool:
     """Whether a target is due that must be delivered alone, because leases on it were lost."""
     statement = (
-        sa.select(targets.c.id).where(TAKEABLE, targets.c.lost_leases > 0, targets.c.due_at <= tx.now()).limit(1)
+        sa.select(targets.c.id)
+        .where(TAKEABLE, targets.c.platform.in_(platforms), targets.c.lost_leases > 0, targets.c.due_at <= tx.now())
+        .limit(1)
     )
     return tx.first(statement) is not None
 
@@ -153,7 +155,8 @@ def rescue(tx: Tx, *, lost_leases_limit: int, limit: int = 200) -> list[tuple[UU
                 values["code"] = "worker_died"
             else:
                 to = T.PENDING
-            values["due_at"] = now if to in {T.UNCONFIRMED, T.PENDING} else None
+            again = to is T.PENDING or (to is T.UNCONFIRMED and losses < lost_leases_limit)
+            values["due_at"] = now if again else None  # a look that kills its worker is left to a person
             if move(tx, row.id, to, since={T.PROCESSING}, now=now, fence=row.fence, raise_fence=True, **values):
                 rescued.append((row.id, to))
                 append_attempt(tx, row, ended="lease_lost", message="The worker did not come back.", now=now)
@@ -161,11 +164,15 @@ def rescue(tx: Tx, *, lost_leases_limit: int, limit: int = 200) -> list[tuple[UU
 
 
 def repair_summaries(tx: Tx, *, limit: int = 500) -> int:
-    """Writes anew the status of posts that are stored as unfinished though every target has ended. Must always be 0."""
+    """Writes anew the status of posts stored as unfinished though every target has ended, or as ended though one is at work.
+
+    How many were wrong: must always be 0.
+    """
     active = sa.select(targets.c.id).where(targets.c.post_id == posts.c.id, targets.c.status.in_(ACTIVE))
-    statement = (
-        sa.select(posts.c.id).where(posts.c.status.in_(["PENDING", "PROCESSING"]), ~active.exists()).limit(limit)
-    )
-    ids = sorted(row.id for row in tx.all(statement))
+    unended = sa.select(posts.c.id).where(posts.c.status.in_(["PENDING", "PROCESSING"]), ~active.exists())
+    at_work = sa.or_(targets.c.status == str(T.PROCESSING), sa.and_(TAKEABLE, targets.c.due_at <= tx.now()))
+    over = posts.c.status.in_(["COMPLETED", "PARTIAL_SUCCESS", "FAILED", "CANCELLED"])
+    ended = sa.select(posts.c.id).join(targets, targets.c.post_id == posts.c.id).where(at_work, over)
+    ids = sorted({row.id for statement in (unended, ended) for row in tx.all(statement.limit(limit))})
     lock_posts(tx, ids)
     return summarize_posts(tx, ids, tx.now())

@@ -78,18 +78,12 @@ def overrides_json(overrides: Mapping[str, Override]) -> dict[str, Any]:
     return kept
 
 
-def content_for(row: Any, platform: str, account_id: UUID | str) -> Content:
-    """What is said on one account: the post's content, what its platform says differently, then the account itself."""
-    content = read_content(row.content)
-    for name in (platform, str(account_id)):
-        kept = row.overrides.get(name)
-        if kept is not None:
-            content = Content(
-                kept.get("text", content.text),
-                read_uses(kept["media"]) if "media" in kept else content.media,
-                {**content.options, **kept.get("options", {})},
-            )
-    return content
+def read_overrides(kept: Mapping[str, Any]) -> dict[str, Override]:
+    """The overrides a column keeps."""
+    return {
+        name: Override(one.get("text"), read_uses(one["media"]) if "media" in one else None, one.get("options", {}))
+        for name, one in kept.items()
+    }
 
 
 def insert_post(tx: Tx, user_id: UUID, writing: Writing, replay: tuple[str, str] | None = None) -> UUID:
@@ -101,7 +95,7 @@ def insert_post(tx: Tx, user_id: UUID, writing: Writing, replay: tuple[str, str]
     post_id = new_id(now)
     tx.run(
         sa.insert(posts).values(
-            id=post_id, user_id=user_id, status=str(PostStatus.DRAFT), needs_attention=False, version=1,
+            id=post_id, user_id=user_id, status=str(PostStatus.DRAFT), needs_attention=False, version=1, media_count=0,
             correlation_id=writing.correlation_id, created_at=now, **_written(writing, now),
         )
     )  # fmt: skip
@@ -134,7 +128,6 @@ def rewrite_post(tx: Tx, post_id: UUID, writing: Writing) -> None:
         version=posts.c.version + 1, **_written(writing, now)).returning(posts.c.version, posts.c.user_id))  # fmt: skip
     if row is None:
         raise NotFound("There is no such post.")
-    tx.run(sa.delete(post_media).where(post_media.c.post_id == post_id))
     _refer_media(tx, post_id, writing)
     if writing.draft:
         return
@@ -146,7 +139,7 @@ def rewrite_post(tx: Tx, post_id: UUID, writing: Writing) -> None:
     tx.run(sa.delete(targets).where(targets.c.id.in_(left_out)))
     tx.run(
         sa.update(targets).where(targets.c.post_id == post_id, targets.c.status.in_(["pending", "processing"])).values(
-            version=row.version, due_at=writing.scheduled_at or now, claims=0, waits=0, first_wait_at=None, updated_at=now,
+            version=row.version, due_at=writing.scheduled_at or now, claims=0, tries=0, lost_leases=0, waits=0, waiting_for="", first_try_at=None, first_wait_at=None, updated_at=now,
             checkpoint=None,
         )
     )  # fmt: skip
@@ -181,15 +174,24 @@ def _insert_targets(
 
 
 def _refer_media(tx: Tx, post_id: UUID, writing: Writing) -> None:
+    """Refers to the media used now. What stays keeps its place and its copy; a place is never given to another file."""
     uses = [use.media_id for use in writing.content.media]
     for override in writing.overrides.values():
         uses.extend(use.media_id for use in override.media or ())
+    mine = post_media.c.post_id == post_id
+    tx.run(sa.delete(post_media).where(mine, post_media.c.media_id.not_in(uses)))
+    kept = {row.media_id for row in tx.all(sa.select(post_media.c.media_id).where(mine))}
+    fresh = [media_id for media_id in dict.fromkeys(uses) if media_id not in kept]
+    if not fresh:
+        return
+    counted = sa.update(posts).where(posts.c.id == post_id).values(media_count=posts.c.media_count + len(fresh))
+    last = tx.value(counted.returning(posts.c.media_count))
+    places = range(last - len(fresh) + 1, last + 1)
     rows = [
-        {"post_id": post_id, "media_id": media_id, "position": position}
-        for position, media_id in enumerate(dict.fromkeys(uses), 1)
+        {"post_id": post_id, "media_id": media_id, "position": place}
+        for media_id, place in zip(fresh, places, strict=True)
     ]
-    if rows:
-        tx.run(sa.insert(post_media), rows)
+    tx.run(sa.insert(post_media), rows)
 
 
 def get_post(tx: Tx, post_id: UUID, user_id: UUID) -> PostView:

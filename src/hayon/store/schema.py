@@ -96,7 +96,7 @@ posts = sa.Table(
     sa.Column("overrides", Json, nullable=False, default=dict),  # by platform or account id
     sa.Column("selected", Json, nullable=False),  # {platforms, accountIds} as asked for
     _at("scheduled_at"), _text("timezone", default="UTC"), sa.Column("max_lateness_seconds", sa.Integer),
-    _number("version"), _text("correlation_id"),
+    _number("version"), _number("media_count"), _text("correlation_id"),  # media_count: references ever made; never reused
     _at("created_at", null=False), _at("updated_at", null=False), _at("deleted_at"),
     sa.Index("ix_posts_user_id_created_at", "user_id", "created_at"),
     sa.Index("ix_posts_at_work", "updated_at",

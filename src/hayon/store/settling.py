@@ -16,7 +16,7 @@ from hayon.errors import LeaseLost
 from hayon.store import accounts, hosts, notices
 from hayon.store.attempts import answer_intent, append_attempt, end_attempt, open_intent, reopen_intent
 from hayon.store.database import Tx
-from hayon.store.moves import lock_posts, move, moving
+from hayon.store.moves import lock_posts, move, moving, summarize_posts
 from hayon.store.receipts import find_owner, keep_receipt, list_receipts, may_adopt
 from hayon.store.schema import targets
 
@@ -39,7 +39,8 @@ def commit_intent(
     tx: Tx, claim: Claim, *, handles: Mapping[str, Any], fingerprint: str, lease: timedelta, deadline: timedelta,
     settles_within: timedelta | None,
 ) -> UUID | None:  # fmt: skip
-    """Writes the intent, if fence, status and the claimed version still hold and nobody asked to stop; else None.
+    """Writes the intent, if fence, status and the claimed version still hold, nobody asked to stop and the account is
+    still connected; else None. Raises LeaseLost where the lease ran out meanwhile.
 
     Once it is written, cancel and edit answer "too late". Its quiet time is counted from here.
     """
@@ -49,6 +50,8 @@ def commit_intent(
     if target is None or target.version != claim.version or target.stop_asked or target.open_attempt_id is not None:
         return None
     if target.lease_until <= now:
+        raise LeaseLost("Preparing it took longer than the lease.")  # the sweep takes it back, and counts
+    if not accounts.still_connected(tx, claim.account_id):
         return None
     quiet_until = None if settles_within is None else now + deadline + settles_within
     return open_intent(
@@ -199,8 +202,10 @@ def _turn_out_adopter(tx: Tx, target_id: UUID, now: datetime) -> None:
     adopter = tx.first(sa.select(targets).where(targets.c.id == target_id))
     if adopter is None or adopter.last_attempt_id is None:
         raise AssertionError("an adopter has an intent")
+    lock_posts(tx, [adopter.post_id])  # ours already, but where it adopted a moment ago
     move(
         tx, adopter.id, T.UNCONFIRMED, since={T.COMPLETED}, now=now, raise_fence=True, due_at=now,
         message="The post taken for this one turned out to be another's; looking again.",
         **reopen_intent(tx, adopter.last_attempt_id),
     )  # fmt: skip
+    summarize_posts(tx, [adopter.post_id], now)

@@ -100,7 +100,7 @@ class BlueskyPublishing:
             return Unclear("The Bluesky server answered, but not with the post that was asked for.")
         if value.get("createdAt") != handles["record"]["createdAt"]:
             return Unclear("Under the key chosen for this post Bluesky has another one. Look at your profile.")
-        return Found(self._receipt(handles))
+        return Found(self._receipt(handles), exact=True)  # no other target shares our key
 
     def _receipt(self, handles: Mapping[str, Any]) -> Receipt:
         return Receipt(
