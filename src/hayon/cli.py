@@ -204,10 +204,13 @@ async def _live(settings: Settings, opening: Opening) -> None:
 
     def leave() -> None:
         for sign in SIGNS:
-            loop.remove_signal_handler(sign)  # a second one ends the process at once
+            loop.remove_signal_handler(sign)
+            signal.signal(sign, signal.SIG_DFL)  # a second one ends the process at once, as kill -9 would
         stop.set()
         if here is not None and not is_open:
             here.cancel()
+        if settings.log == "console":
+            typer.echo(_stopping(settings))
 
     for sign in SIGNS:
         loop.add_signal_handler(sign, leave)
@@ -227,6 +230,18 @@ async def _live(settings: Settings, opening: Opening) -> None:
     if not stop.is_set():
         raise Misconfigured("The web server ended by itself; the log above says more.")
     telemetry.emit("house.stopped")
+
+
+def _stopping(settings: Settings) -> str:
+    from hayon import telemetry
+
+    count = int(telemetry.REGISTRY.get_sample_value("hayon_targets_in_flight") or 0)
+    if not count:
+        return "Stopping."
+    finishing = (
+        f"finishing {count} {'delivery' if count == 1 else 'deliveries'}, at most {settings.grace.total_seconds():g} s"
+    )
+    return f"Stopping: {finishing}. Ctrl-C again leaves {'it' if count == 1 else 'them'} to the next start."
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from hayon.errors import Misconfigured
+from hayon.errors import HayonError, Misconfigured
 from hayon.sandbox.app import running
 from hayon.sandbox.world import World
 from hayon.settings import Settings
@@ -70,8 +70,8 @@ async def open_demo(
         try:
             async with _platforms(world, settings.host, port):
                 author = await _register(hayon, kept)
-                await _connect(hayon, author, world, sandbox)
-                yield hayon, lambda url: _welcome(url, sandbox, kept, settings.data_dir)
+                refused = await _connect(hayon, author, world, sandbox)
+                yield hayon, lambda url: _welcome(url, sandbox, kept, settings.data_dir, refused)
         finally:
             world.close()
 
@@ -98,7 +98,7 @@ def _is_somebodys(tx: Tx) -> bool:
     return users.anybody_registered(tx) and users.find_by_email(tx, AUTHOR) is None
 
 
-def _welcome(url: str, timeline: str, kept: Kept, folder: Path) -> tuple[dict[str, str], str]:
+def _welcome(url: str, timeline: str, kept: Kept, folder: Path, refused: list[str]) -> tuple[dict[str, str], str]:
     told = {"url": url, "email": AUTHOR, "password": kept.password, "apiKey": kept.api_key, "timeline": timeline}
     return (
         told,
@@ -109,14 +109,24 @@ def _welcome(url: str, timeline: str, kept: Kept, folder: Path) -> tuple[dict[st
                 e-mail       {AUTHOR}
                 password     {kept.password}
     See what has landed      {timeline}
-
+    Play a mishap            {timeline}/control/faults
+    Simulated accounts       {timeline}/control/accounts
+{_listed(refused)}
   Or make a first post from another terminal:
 
 {_curl_line(url, kept.api_key)}
 
+  For `hayon posts` there:
+
+export HAYON_API_URL={url} HAYON_API_KEY={kept.api_key}
+
   Stop with Ctrl-C. Everything stays in {folder.absolute()} for the next start.
 """,
     )
+
+
+def _listed(lines: list[str]) -> str:
+    return "".join(f"\n{line}" for line in lines) + ("\n" if lines else "")
 
 
 def _curl_line(url: str, api_key: str) -> str:
@@ -145,8 +155,9 @@ async def _register(hayon: Hayon, kept: Kept) -> UUID:
     return await hayon.database.write(furnish)
 
 
-async def _connect(hayon: Hayon, author: UUID, world: World, sandbox: str) -> None:
-    """Connects the simulated profiles; those that are connected already stay as they are."""
+async def _connect(hayon: Hayon, author: UUID, world: World, sandbox: str) -> list[str]:
+    """Connects the simulated profiles; those that are connected already stay as they are. A line for each that is refused."""
+    refused = []
     mine = {(one.platform, one.remote_id): one for one in await hayon.database.read(accounts.list_accounts, author)}
     for platform, handle in HANDLES.items():
         profile = world.find_account(platform, handle) or world.add_account(platform, handle, "Ada")
@@ -157,9 +168,17 @@ async def _connect(hayon: Hayon, author: UUID, world: World, sandbox: str) -> No
             await hayon.database.write(accounts.keep_profile, account.id, {"host": host})
         elif account and not account.needs_reconnection:
             continue
+        if not profile.secret:
+            # a mishap revoked it: its owner, who we are, makes a new one
+            profile = world.renew(profile)
         given = {"bluesky": {"identifier": handle, "appPassword": profile.secret, "service": host},
                  "mastodon": {"instanceUrl": host, "accessToken": profile.secret}}  # fmt: skip
-        await hayon.accounts.connect(author, platform, given[platform])
+        try:
+            await hayon.accounts.connect(author, platform, given[platform])
+        except HayonError as error:
+            # it may have been suspended for a play: all the rest is there to look at
+            refused.append(f"  {handle} on {platform} is not connected: {error}")
+    return refused
 
 
 def _read(path: Path) -> Kept | None:

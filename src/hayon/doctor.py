@@ -67,7 +67,8 @@ async def examine() -> list[Finding]:
         return [python, settings]
     given = Settings.read()
     folders = [
-        await _look("Data folder", "Give Hayon's user the right to write there, or set HAYON_DATA_DIR.", _folder, given.data_dir.absolute()),
+        await _look("Data folder", "Give Hayon's user the right to write there, or set HAYON_DATA_DIR.", _folder, given.data_dir.absolute(),
+                    "by the first start"),
         await _look("Media folder", "Give Hayon's user the right to write there, or set HAYON_MEDIA_URL.", _media, given),
     ]  # fmt: skip
     hosts = {"Bluesky": given.bluesky_url, "Mastodon": given.mastodon_url}
@@ -126,12 +127,12 @@ def _settings() -> str:
     return "all readable"
 
 
-def _folder(folder: Path) -> str:
+def _folder(folder: Path, made: str) -> str:
     if not folder.exists():
         parent = next(one for one in folder.absolute().parents if one.exists())
         if not os.access(parent, os.W_OK):
             raise _Ill(f"{folder} cannot be made: {parent} is not writable")
-        return f"{folder} is made by the first start"
+        return f"{folder} is made {made}"
     with tempfile.TemporaryFile(dir=folder):
         return f"{folder} is writable"
 
@@ -139,7 +140,10 @@ def _folder(folder: Path) -> str:
 def _media(settings: Settings) -> str:
     if settings.media_url and not settings.media_url.startswith("file://"):
         raise _Ill("HAYON_MEDIA_URL does not begin with file://", "Set it to file:///path, or unset it.")
-    return _folder(Path(settings.media_url.removeprefix("file://") or settings.data_dir.absolute() / "media"))
+    return _folder(
+        Path(settings.media_url.removeprefix("file://") or settings.data_dir.absolute() / "media"),
+        "when it is first needed",
+    )
 
 
 async def _database(settings: Settings) -> list[Finding]:

@@ -53,7 +53,9 @@ class Remote:
         from hayon.outgoing import Outgoing
 
         if not settings.api_key:
-            raise Refused("No API key is set. Make one on the page of your Hayon, then: export HAYON_API_KEY=hayon_…")
+            raise Refused(
+                "No API key is set. Make one with POST /api/keys (docs/using.md; the demo prints one), then: export HAYON_API_KEY=hayon_…"
+            )
         self.url = settings.api_url
         self._headers = {"Authorization": f"Bearer {settings.api_key}", "Accept": "application/json"}
         self.outgoing = Outgoing(
@@ -237,7 +239,7 @@ def _exit_code(targets: Sequence[Any]) -> int:
 def _refusal(status: int, told: Any) -> str:
     told = told if isinstance(told, dict) else {}
     if status == 401:
-        return f"The API key is refused. {told.get('detail', '')} Set HAYON_API_KEY to a key that your Hayon lists."
+        return f"The API key is refused. {told.get('detail', '')} Set HAYON_API_KEY to a key that GET /api/keys lists."
     problems = told.get("problems", ())
     detail = f" {told.get('detail', 'no reason was given')}" if len(problems) != 1 else ""
     lines = [f"{told.get('title', 'Refused')} ({status}):{detail}"]

@@ -33,24 +33,24 @@ class Demo:
 
     @property
     def url(self) -> str:
-        return self._said(r"Write and watch posts +(http\S+)")
+        return self.said(r"Write and watch posts +(http\S+)")
 
     @property
     def timeline(self) -> str:
-        return self._said(r"See what has landed +(http\S+)")
+        return self.said(r"See what has landed +(http\S+)")
 
     @property
     def login(self) -> tuple[str, str]:
-        return self._said(r"e-mail +(\S+)"), self._said(r"password +(\S+)")
+        return self.said(r"e-mail +(\S+)"), self.said(r"password +(\S+)")
 
     @property
     def line(self) -> str:
         """The line to copy, as printed."""
-        return self._said(r"(?m)^(curl .*)$")
+        return self.said(r"(?m)^(curl .*)$")
 
     @property
     def key(self) -> str:
-        return self._said(r"Bearer (hayon_[\w-]+)")
+        return self.said(r"Bearer (hayon_[\w-]+)")
 
     def ask(self, path: str, body: Any = None) -> Any:
         """Asks the API with the key that the screen shows."""
@@ -59,16 +59,22 @@ class Demo:
         with urlopen(Request(self.url + path, sent, headers)) as answer:  # noqa: S310 - our own
             return json.load(answer)
 
+    def control(self, path: str, body: Any = None) -> Any:
+        """Asks the simulated platforms, as the screen says where."""
+        sent = None if body is None else json.dumps(body).encode()
+        with urlopen(Request(f"{self.timeline}/control/{path}", sent)) as answer:  # noqa: S310 - our own
+            return json.load(answer)
+
     def landed(self) -> list[str]:
         """Which platforms something has taken effect on, from their own ledger; repeats would show as repeats."""
-        with urlopen(f"{self.timeline}/control/ledger") as answer:  # noqa: S310 - our own
-            return sorted(entry["platform"] for entry in json.load(answer)["entries"])
+        return sorted(entry["platform"] for entry in self.control("ledger")["entries"])
 
     def wait_for(self, post_id: str, status: str) -> None:
         """Until the post has this status."""
         self.process.wait_until(lambda: self.ask(f"/api/posts/{post_id}/status")["status"] == status, f"{status}")
 
-    def _said(self, pattern: str) -> str:
+    def said(self, pattern: str) -> str:
+        """What stands on the screen where this pattern has its group."""
         found = re.search(pattern, self.screen)
         assert found, self.screen
         return found[1]
@@ -139,6 +145,7 @@ def test_it_stops_in_good_order(demo: Start, by: signal.Signals) -> None:
     assert not _listens(running.url)
     assert not _listens(running.timeline)
     output = running.process.output()
+    assert "\nStopping.\n" in output
     assert "house.stopped" in output
     assert "Traceback" not in output
 
@@ -165,6 +172,81 @@ def test_started_again_everything_is_as_it_was(demo: Start, ended_by: signal.Sig
     later = second.ask("/api/posts", {**said, "content": {"text": "And on"}})["postId"]
     second.wait_for(later, "COMPLETED")
     assert second.landed() == ["bluesky", "bluesky", "mastodon", "mastodon"]
+
+
+def test_ctrl_c_says_what_it_waits_for_and_a_second_one_waits_for_nothing(demo: Start) -> None:
+    running = demo()
+    running.control(
+        "faults", {"platform": "mastodon", "kind": "delay_answer", "operation": "createStatus", "seconds": 600}
+    )
+    running.ask("/api/posts", {"content": {"text": "Slow"}, "selectedPlatforms": ["mastodon"]})
+    running.process.wait_until(lambda: running.landed() == ["mastodon"], "the call")
+    running.process.popen.send_signal(signal.SIGINT)
+    said = "Stopping: finishing 1 delivery, at most 20 s. Ctrl-C again leaves it to the next start."
+    running.process.wait_until(lambda: said in running.process.output(), "what it waits for")
+    assert running.process.running
+    assert running.process.stop(by=signal.SIGINT) == -signal.SIGINT
+    assert "Traceback" not in running.process.output()
+
+
+@pytest.mark.parametrize(
+    ("platform", "operation", "kinds"),
+    [
+        # a session that Bluesky has given out outlives the app password
+        ("bluesky", "putRecord", ("revoke_token", "expire_token")),
+        ("mastodon", "createStatus", ("revoke_token",)),
+    ],
+)
+def test_a_revoked_account_is_connected_anew_at_the_next_start(
+    demo: Start, platform: str, operation: str, kinds: tuple[str, ...]
+) -> None:
+    first = demo()
+    before = first.ask("/api/accounts")["accounts"]
+    for kind in kinds:
+        first.control("faults", {"platform": platform, "kind": kind, "operation": operation})
+    said = {"content": {"text": "Cut off"}, "selectedPlatforms": [platform]}
+    first.wait_for(first.ask("/api/posts", said)["postId"], "FAILED")
+    cut_off = [one["platform"] for one in first.ask("/api/accounts")["accounts"] if one["health"]["needsReconnection"]]
+    assert cut_off == [platform]
+    first.process.stop()
+
+    second = demo()
+    accounts = second.ask("/api/accounts")["accounts"]
+    assert [one["accountId"] for one in accounts] == [one["accountId"] for one in before]
+    assert not any(one["health"]["needsReconnection"] for one in accounts)
+    again = second.ask("/api/posts", {**said, "content": {"text": "Back again"}})["postId"]
+    second.wait_for(again, "COMPLETED")
+    assert second.landed() == [platform]
+
+
+def test_an_account_that_is_refused_is_said_and_the_demo_starts(demo: Start) -> None:
+    first = demo()
+    first.control("faults", {"platform": "mastodon", "kind": "revoke_token", "operation": "createStatus"})
+    said = {"content": {"text": "Cut off"}, "selectedPlatforms": ["mastodon"]}
+    first.wait_for(first.ask("/api/posts", said)["postId"], "FAILED")
+    first.control("accounts/mastodon/ada/standing", {"standing": "disabled"})
+    first.process.stop()
+
+    second = demo()
+    assert second.screen.count("  ada on mastodon is not connected: ") == 1
+    standing = {one["platform"]: one["health"]["needsReconnection"] for one in second.ask("/api/accounts")["accounts"]}
+    assert standing == {"bluesky": False, "mastodon": True}
+    second.control("accounts/mastodon/ada/standing", {"standing": "active"})
+    second.process.stop()
+    assert not any(one["health"]["needsReconnection"] for one in demo().ask("/api/accounts")["accounts"])
+
+
+def test_the_screen_opens_the_command_line_and_the_plan_of_mishaps(demo: Start, tmp_path: Path) -> None:
+    running = demo()
+    exported = next(line for line in running.screen.splitlines() if line.startswith("export HAYON_API_URL="))
+    listed = subprocess.run(  # noqa: S602 - as a person would
+        f"{exported}\n{HAYON} posts list", shell=True, capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert listed.stdout == "There are no such posts.\n"
+    for words, path, told in (("Play a mishap", "faults", "kinds"), ("Simulated accounts", "accounts", "accounts")):
+        url = running.said(rf"{words} +(http\S+)")
+        assert url == f"{running.timeline}/control/{path}"
+        assert told in running.control(path)
 
 
 def test_killed_while_it_starts_it_starts_again(

@@ -54,6 +54,8 @@ def test_before_the_first_start_nothing_is_wrong_and_nothing_is_made(hayon: Run,
     assert code == 0
     assert {one["state"] for one in findings.values()} == {"ok", "warning"}
     assert findings["Network: Bluesky"]["state"] == "warning"
+    assert findings["Data folder"]["found"].endswith("/data is made by the first start")
+    assert findings["Media folder"]["found"].endswith("/data/media is made when it is first needed")
     assert list(tmp_path.iterdir()) == []
 
 

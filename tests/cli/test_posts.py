@@ -212,7 +212,8 @@ def test_a_key_that_opens_nothing(posts: Callable[..., Said]) -> None:
 def test_no_key(posts: Callable[..., Said]) -> None:
     said = posts("list", API_KEY="")
     assert (said.code, said.out) == (1, "")
-    assert "HAYON_API_KEY" in said.err
+    assert "POST /api/keys" in said.err
+    assert "export HAYON_API_KEY=" in said.err
 
 
 def test_nobody_there(posts: Callable[..., Said]) -> None:

@@ -59,6 +59,7 @@ def test_it_stops_in_good_order(start_process: Start, tmp_path: Path, by: signal
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(process.ready["url"].rpartition(":")[2]))) != 0
     assert "house.stopped" in process.output()
+    assert [json.loads(line)["pid"] for line in (tmp_path / "process-0.out").read_text().splitlines()] == [process.pid]
     assert "Traceback" not in process.output()
 
 

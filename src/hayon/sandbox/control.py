@@ -12,6 +12,11 @@ from hayon.sandbox.faults import KINDS, Fault, FaultError
 from hayon.sandbox.model import Account, LedgerEntry, Platform
 from hayon.sandbox.world import World, WorldError, iso
 
+FAULT_FIELDS = frozenset(
+    {"platform", "kind", "operation", "account", "count", "skip", "seconds", "status", "body", "headers"}
+)
+"""What a planned fault may say; `docs/using.md` tells what each means."""
+
 
 class Control:
     """The calls, over one world. Bodies and answers are camelCase JSON; 422 `{"problem"}` for what makes no sense."""
@@ -67,8 +72,7 @@ class Control:
 
     async def _plan(self, request: Request) -> tuple[Any, int]:
         given = await _body(request)
-        known = {"platform", "kind", "operation", "account", "count", "skip", "seconds", "status", "body", "headers"}
-        if strange := set(given) - known:
+        if strange := set(given) - FAULT_FIELDS:
             raise FaultError(f"a fault has no {', '.join(sorted(strange))}")
         platform, kind = _text(given, "platform"), _text(given, "kind")
         # a count of null says: until it is cleared
@@ -79,7 +83,7 @@ class Control:
                 kind,
                 given.get("operation"),
                 lasts=lasts,
-                **{name: given[name] for name in known - {"platform", "kind", "operation"} if name in given},
+                **{name: given[name] for name in FAULT_FIELDS - {"platform", "kind", "operation"} if name in given},
             )
         except TypeError as error:
             raise FaultError(f"this is no fault: {error}") from None
