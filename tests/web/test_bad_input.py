@@ -147,4 +147,90 @@ async def test_an_idempotency_key_is_bounded(ada: Visitor) -> None:
     for key in ("x" * 201, "a b", "é"):
         answer = await ada.post("/api/posts", given, headers={"Idempotency-Key": key})
         assert answer.status == 422
-        assert answer.json["problems"][0]["field"] == "Idempotency-Key"
+        assert answer.json["problems"] == [
+            {"field": "Idempotency-Key", "rule": "format",
+             "message": "Idempotency-Key takes 1 to 200 visible ASCII characters."},
+        ]  # fmt: skip
+
+
+SAID: list[tuple[str, Any, str, str, str]] = [
+    ("list", [], "body", "type", "The body must be a JSON object."),
+    ("no list", {"content": {}, "accountIds": {}}, "accountIds", "type", "'accountIds' must be a list."),
+    ("no object", {"content": []}, "content", "type", "'content' must be a JSON object."),
+    ("no options", {"content": {"options": []}}, "content.options", "type", "'content.options' must be a JSON object."),
+    ("no text", {"content": {"text": 5}}, "content.text", "type", "'content.text' must be text."),
+    ("no flag", {"content": {}, "draft": "yes"}, "draft", "type", "'draft' must be true or false."),
+    ("no number", {"content": {}, "maxLatenessSeconds": True}, "maxLatenessSeconds", "type", "'maxLatenessSeconds' must be a whole number."),
+    ("below", {"content": {}, "maxLatenessSeconds": -1}, "maxLatenessSeconds", "too_small", "'maxLatenessSeconds' must be at least 0."),
+    ("beyond", {"content": {}, "maxLatenessSeconds": 2**31}, "maxLatenessSeconds", "too_large", "'maxLatenessSeconds' must be at most 31,622,400."),
+    ("empty", {"content": {}, "scheduledAt": ""}, "scheduledAt", "too_short", "'scheduledAt' must not be empty."),
+    ("long", {"content": {"text": "x" * 100_001}}, "content.text", "too_long", "'content.text' takes at most 100,000 characters."),
+    ("many", {"content": {}, "selectedPlatforms": ["a"] * 51}, "selectedPlatforms", "too_long", "'selectedPlatforms' takes at most 50 entries."),
+    ("missing", {}, "content", "missing", "'content' is missing."),
+    ("extra", {"content": {}, "txt": 1}, "txt", "extra", "There is no field 'txt' here."),
+    ("id", {"content": {}, "accountIds": ["x"]}, "accountIds[0]", "not_an_id", "'accountIds[0]' must be an id, as in 0198c2f4-7d1e-7c3a-9b52-3f6a1c0d8e4b."),
+    ("NUL", {"content": {"text": "\x00"}}, "content.text", "value", "'content.text' must not contain NUL or half a surrogate pair."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "rule", "message"), [case[1:] for case in SAID], ids=[case[0] for case in SAID]
+)
+async def test_a_misshapen_post_is_told_in_plain_sentences(
+    ada: Visitor, given: Any, field: str, rule: str, message: str
+) -> None:
+    problems = (await ada.post("/api/posts", given)).json["problems"]
+    assert problems == [{"field": field, "rule": rule, "message": message}]
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "rule", "message"),
+    [
+        ({"lookedAt": "yesterday"}, "lookedAt", "not_a_time", "'lookedAt' must be a time, as in 2030-03-29T14:30:00+02:00."),
+        ({"lookedAt": "2030-03-29T14:30:00"}, "lookedAt", "no_offset", "'lookedAt' needs an offset from UTC, as in 2030-03-29T14:30:00+02:00."),
+        ({"outcome": "perhaps"}, "outcome", "unknown_value", "'outcome' must be one of 'published', 'absent'."),
+    ],
+)  # fmt: skip
+async def test_a_misshapen_answer_is_told_in_plain_sentences(
+    ada: Visitor, given: dict[str, str], field: str, rule: str, message: str
+) -> None:
+    answer = {"targetId": NOBODY, "attemptId": NOBODY, "outcome": "absent"} | given
+    problems = (await ada.post(f"/api/posts/{NOBODY}/resolve", answer)).json["problems"]
+    assert problems == [{"field": field, "rule": rule, "message": message}]
+
+
+async def test_broken_json_is_told_as_such(ada: Visitor) -> None:
+    answer = await ada.ask("POST", "/api/posts", data=b'{"content": }', headers={"Content-Type": "application/json"})
+    (problem,) = answer.json["problems"]
+    assert (problem["field"], problem["rule"]) == ("body", "not_json")
+    assert problem["message"] == "This is not JSON: expecting value (at character 13)."
+    nothing = await ada.ask("POST", "/api/posts", data=b"", headers={"Content-Type": "application/json"})
+    assert nothing.json["detail"] == "The body is missing."
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
+@pytest.mark.parametrize("path", ["/api/posts", "/api/posts/{nobody}/cancel", "/api/accounts/bluesky"])
+async def test_a_body_that_is_not_called_json(ada: Visitor, path: str, kind: str) -> None:
+    headers = {"Content-Type": kind} if kind else {}
+    skipped = {} if kind else {"skip_auto_headers": ["Content-Type"]}
+    answer = await ada.ask(
+        "POST", path.format(nobody=NOBODY), data=b'{"content": {"text": "a"}}', headers=headers, **skipped
+    )
+    assert answer.status == 422
+    assert answer.rules == {("Content-Type", "content_type")}
+    assert "Content-Type: application/json" in answer.json["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "message"),
+    [
+        ("GET", "/api/posts/nonsense", "This is no id of a post."),
+        ("DELETE", "/api/keys/nonsense", "This is no id of a key."),
+        ("DELETE", "/api/accounts/nonsense", "This is no id of an account."),
+        ("POST", "/api/notices/nonsense/read", "This is no id of a notice."),
+    ],
+)
+async def test_an_address_with_no_id(ada: Visitor, method: str, path: str, message: str) -> None:
+    answer = await ada.ask(method, path)
+    assert (answer.status, answer.json["detail"]) == (422, message)
+    assert answer.json["problems"][0]["rule"] == "not_an_id"

@@ -108,6 +108,34 @@ async def test_what_is_not_there(house: House, method: str, path: str, status: i
         assert answer.headers["Allow"] == "GET, POST"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status", "words"),
+    [
+        ("GET", "/nowhere", 404, "There is nothing at this address."),
+        ("GET", "/posts/nonsense", 404, "There is nothing at this address."),
+        ("GET", "/static/nothing.css", 404, "There is nothing at this address."),
+        ("GET", "/media/files/nonsense", 403, "Not allowed"),
+        ("GET", "/compose", 405, "This address takes POST, not GET."),
+    ],
+)
+async def test_a_browser_is_answered_with_a_page(ada: Visitor, method: str, path: str, status: int, words: str) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    answer = await ada.ask(method, path, headers=browser)
+    assert (answer.status, answer.headers["Content-Type"]) == (status, "text/html; charset=utf-8")
+    assert words in answer.text
+    assert answer.headers["X-Correlation-Id"] in answer.text
+    if status == 405:
+        assert answer.headers["Allow"] == "POST"
+    api = await ada.get("/api/nowhere", headers=browser)
+    assert (api.status, api.headers["Content-Type"]) == (404, "application/problem+json")
+
+
+async def test_a_browser_sees_a_page_for_what_is_too_large(ada: Visitor) -> None:
+    answer = await ada.ask("POST", "/accounts", data=b" " * 1_000_001, headers={"Accept": "text/html"})
+    assert (answer.status, "Too large" in answer.text) == (413, True)
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+
+
 async def test_an_address_that_is_taken_is_told(house: House) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -146,8 +146,11 @@ async def test_a_picture_by_the_form_goes_out_with_its_words(published: House, w
     assert (broken.status, "can be posted" in broken.text) == (422, True)
     too_long = await send(picture(), "x" * 301)
     assert too_long.status == 422
-    kept = Fields(too_long.text).form("/compose")["mediaId"]
-    assert (await send(b"", "Look", mediaId=kept)).status == 303
+    fields = Fields(too_long.text).form("/compose")
+    kept = fields["mediaId"]
+    assert (fields[f"alt-{kept}"], fields["altText"]) == ("A green field", "")
+    again = await send(b"", "Look", mediaId=kept, altText="", **{f"alt-{kept}": "A green field"})
+    assert again.status == 303
     (post,) = (await ada.get("/api/posts")).json["posts"]
     assert [(use["mediaId"], use["altText"]) for use in post["content"]["mediaItems"]] == [(kept, "A green field")]
     async with at_work(published.hayon):

@@ -115,7 +115,8 @@ async def test_the_same_key_makes_one_post(ada: Visitor) -> None:
     assert "Idempotency-Replayed" not in first.headers
     assert again.headers["Idempotency-Replayed"] == "true"
     other = await ada.post("/api/posts", simple(content={"text": "Something else"}), headers=key)
-    assert other.status == 409
+    assert (other.status, other.json["title"]) == (409, "This Idempotency-Key was used for something else")
+    assert other.json["type"] == "urn:hayon:problem:key-reused"
     await ada.ask("DELETE", f"/api/posts/{first.json['postId']}")
     assert (await ada.post("/api/posts", simple(), headers=key)).json == first.json
     assert (await ada.get("/api/posts")).json["posts"] == []

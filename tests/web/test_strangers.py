@@ -25,10 +25,10 @@ OWN = {  # about whoever asks: strangers get theirs, which is nothing
     "POST /api/auth/logout", "GET /api/auth/me", "POST /api/keys", "GET /api/keys", "GET /api/accounts",
     "POST /api/accounts/{which}", "POST /api/media/uploads", "GET /api/media", "GET /api/platforms", "GET /api/notices",
     "POST /api/posts", "GET /api/posts", "POST /api/{platform}/post", "GET /accounts", "POST /accounts", "POST /logout",
-    "POST /compose",
+    "POST /compose", "POST /notices/read",
 }  # fmt: skip
 SIGNED = {"PUT /media/uploads/{token}", "GET /media/files/{token}"}  # the address is the permission
-PAGES = {"GET /accounts", "POST /accounts", "POST /logout", "POST /compose"}
+PAGES = {"GET /accounts", "POST /accounts", "POST /logout", "POST /compose", "POST /notices/read"}
 BODIES: dict[str, Any] = {
     "PATCH /api/posts/{postId}": {"content": {"text": "stolen"}},
     "POST /api/keys": {"name": "mine"},

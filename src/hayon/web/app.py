@@ -13,14 +13,14 @@ from starlette.staticfiles import StaticFiles
 
 from hayon import __version__
 from hayon.errors import Misconfigured
-from hayon.web import accounts, media, operations, pages, people, posts, problems
+from hayon.web import accounts, media, operations, pages, pages_posts, people, posts, problems
 from hayon.web.desk import Desk
 from hayon.web.frame import JSON_LIMIT, Frame
 from hayon.web.watching import Watch
 from hayon.wiring import Hayon
 
 # accounts before posts: /api/accounts/{which} and /api/{platform}/post would both take POST /api/accounts/post
-ROOMS = (people, accounts, media, operations, posts, pages)
+ROOMS = (people, accounts, media, operations, posts, pages, pages_posts)
 FORM_ROOM = 500_000
 """Room for the other fields of a form beside its picture."""
 GRACE_SECONDS = 5
@@ -118,4 +118,5 @@ def _address(listener: socket.socket) -> str:
 def _limit_of(path: str) -> int:
     if path.startswith("/media/"):
         return media.UPLOAD_LIMIT
-    return media.UPLOAD_LIMIT + FORM_ROOM if path == "/compose" else JSON_LIMIT
+    writing = path == "/compose" or (path.startswith("/posts/") and path.endswith("/edit"))
+    return media.UPLOAD_LIMIT + FORM_ROOM if writing else JSON_LIMIT

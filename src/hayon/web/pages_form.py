@@ -7,16 +7,17 @@ from uuid import uuid4
 
 from fastapi import Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
-from hayon.errors import DatabaseUnreachable, Invalid, Mistake, Problem, Unauthenticated
+from hayon.errors import DatabaseUnreachable, Invalid, Mistake, Unauthenticated
 from hayon.web.auth import Caller, find_caller, require_csrf_token, require_same_origin
 from hayon.web.desk import TheDesk
-from hayon.web.pages_view import render
+from hayon.web.misshapen import problem_of
+from hayon.web.problems import answer_page
 
 FIELDS_LIMIT = 200
 FIELD_LIMIT = 1_000_000
@@ -36,14 +37,16 @@ class PageRoute(APIRoute):
                 return await answer(request)
             except Unauthenticated:
                 return RedirectResponse("/", 303)
+            except Invalid as error:
+                return answer_page(request, error.status, "That did not work", str(error))
             except Mistake as error:
-                return _refusal(request, error.status, error.title, str(error))
+                return answer_page(request, error.status, error.title, str(error))
             except RequestValidationError:
-                return _refusal(request, 404, "Not found", "There is nothing at this address.")
+                return answer_page(request, 404, "Not found", "There is nothing at this address.")
             except HTTPException as error:
-                return _refusal(request, error.status_code, "That did not work", str(error.detail))
+                return answer_page(request, error.status_code, "That did not work", str(error.detail))
             except DatabaseUnreachable:
-                return _refusal(
+                return answer_page(
                     request, 503, "Not available right now", "The database does not answer. Try again soon."
                 )
 
@@ -106,18 +109,11 @@ def shape(kind: type[Shape], given: Mapping[str, Any]) -> Shape:
     try:
         return kind.model_validate(given)
     except ValidationError as error:
-        problems = []
-        for found in error.errors(include_input=False, include_url=False, include_context=False):
-            where = ".".join(str(step) for step in found["loc"])
-            problems.append(Problem(where, found["type"], f"{where}: {found['msg'].removeprefix('Value error, ')}."))
+        found = error.errors(include_input=False, include_url=False)
+        problems = [problem_of(one, one["loc"], whole="form") for one in found]
         raise Invalid(problems) from error
 
 
 def new_key() -> str:
     """What a form carries so that pressing its button twice makes one post."""
     return f"form-{uuid4()}"
-
-
-def _refusal(request: Request, status: int, title: str, detail: str) -> Response:
-    page = render("problem.html", title=title, detail=detail, correlation_id=request.state.correlation_id)
-    return HTMLResponse(page, status)

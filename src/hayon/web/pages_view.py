@@ -1,17 +1,15 @@
-"""How the plain pages say things: a word and a sign for each state, times in the reader's zone. Nothing is decided here."""
+"""How the plain pages say things: a word and a sign for each state, times with their zone. Nothing is decided here."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from hayon import __version__
 from hayon.domain.lifecycle import PostStatus, TargetStatus
 from hayon.domain.schedule import read_zone
+from hayon.web import rendering
 from hayon.web.posts_view import ENDED, PlatformStatus, PostOut
 from hayon.web.wire import in_utc
 
@@ -73,43 +71,48 @@ def may_be_denied(target: PlatformStatus, now: datetime) -> bool:
     return question is not None and (question.quiet_until is None or question.quiet_until <= now)
 
 
-def moment(zone: ZoneInfo, at: datetime, *, countdown: bool = False) -> Markup:
-    """A time in the reader's zone, the exact one in both zones beneath it."""
+def is_unsent(post: PostOut) -> bool:
+    """Whether it goes out only later or not at all, so that deleting it here leaves nothing anywhere."""
+    return post.status in {PostStatus.DRAFT, PostStatus.SCHEDULED}
+
+
+def moment(at: datetime, timezone: str, *, countdown: bool = False) -> Markup:
+    """A time in the zone it was meant in, with the zone; UTC is in its title. An hour that exists twice tells its offset."""
+    zone = zone_of(timezone)
     there = at.astimezone(zone)
-    full = f"{there:%A %d %B %Y, %H:%M:%S} {zone.key} ({at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC)"
-    attribute = Markup(" data-countdown") if countdown else ""
-    return Markup('<time datetime="{}" title="{}"{}>{}</time>').format(
-        in_utc(at), full, attribute, f"{there:%a %d %b %Y, %H:%M}"
-    )
+    shown = f"{there:%a %d %b %Y, %H:%M} {zone.key}"
+    if there.utcoffset() != there.replace(fold=1 - there.fold).utcoffset():
+        shown += f" ({offset_of(there)})"
+    return _time(at, shown, Markup(" data-countdown") if countdown else Markup())
 
 
-def web_address(address: str) -> str:
-    """An address that may stand in a link; one that is none (a platform's answer can say anything) leads nowhere."""
-    return address if address.startswith(("https://", "http://")) else "#"
+def clock(at: datetime, timezone: str) -> Markup:
+    """The time of day alone, to the second, for what happens now."""
+    return _time(at, f"{at.astimezone(zone_of(timezone)):%H:%M:%S}", Markup())
+
+
+def offset_of(there: datetime) -> str:
+    """How far a time is from UTC, as `UTC+02:00`."""
+    return f"UTC{there.isoformat()[-6:]}" if there.utcoffset() else "UTC"
 
 
 def zone_of(name: str) -> ZoneInfo:
-    """A person's zone; UTC where the name is no longer known."""
+    """The zone of this name; UTC where it is no longer known."""
     zone = read_zone(name)
     return zone if isinstance(zone, ZoneInfo) else ZoneInfo("UTC")
 
 
-def _environment() -> Environment:
-    made = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    made.filters["web_address"] = web_address
-    made.globals |= {
-        "version": __version__, "platform_names": PLATFORM_NAMES, "show_post": show_post, "show_target": show_target,
-        "is_live": is_live, "may_be_denied": may_be_denied,
-    }  # fmt: skip
-    return made
-
-
-_PAGES = _environment()
-
-
 def render(page: str, **facts: Any) -> str:
-    """A page or a part of one. Everything in it is escaped."""
-    return _PAGES.get_template(page).render(facts)
+    """A page or a part of one, with all that pages about posts say."""
+    return rendering.render(page, **_WORDS, **facts)
+
+
+def _time(at: datetime, shown: str, attribute: Markup) -> Markup:
+    exact = f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return Markup('<time datetime="{}" title="{}"{}>{}</time>').format(in_utc(at), exact, attribute, shown)
+
+
+_WORDS: dict[str, Any] = {
+    "platform_names": PLATFORM_NAMES, "show_post": show_post, "show_target": show_target, "is_live": is_live,
+    "is_unsent": is_unsent, "may_be_denied": may_be_denied, "at": moment, "clock": clock,
+}  # fmt: skip

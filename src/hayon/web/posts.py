@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from hayon.delivery.submit import Handed
 from hayon.domain.lifecycle import PostStatus
-from hayon.errors import Invalid, Problem
+from hayon.errors import Conflict, Invalid, Problem
 from hayon.store import attempts, media, posts, replays
 from hayon.store.database import Tx
 from hayon.store.posts import PostView
@@ -57,6 +57,14 @@ IdempotencyKey = Annotated[
         description="The same key with the same body makes one post, however often it is sent, and is answered the same.",
     ),
 ]  # fmt: skip
+
+
+class KeyReused(Conflict):
+    """The Idempotency-Key belongs to another request already."""
+
+    title = "This Idempotency-Key was used for something else"
+
+
 MADE: dict[int | str, dict[str, Any]] = {
     201: {"model": PostMade, "description": "Taken in: it is stored, and will not be lost."}
 }
@@ -244,9 +252,13 @@ async def resolve(desk: Desk, me: Caller, post_id: UUID, given: Resolution) -> N
 
 async def _take_in(desk: Desk, me: Caller, request: Request, handed: Handed, key: str | None) -> Response:
     database, user_id = desk.hayon.database, me.person.id
-    post_id, replayed = await desk.hayon.submission.submit(
-        user_id, handed, idempotency_key=key, correlation_id=request.state.correlation_id
-    )
+    try:
+        post_id, replayed = await desk.hayon.submission.submit(
+            user_id, handed, idempotency_key=key, correlation_id=request.state.correlation_id
+        )
+    except Conflict as error:
+        # nothing else can stand against a post that is not there yet
+        raise KeyReused(str(error)) from error
     kept = await database.read(replays.find_answer, user_id, key) if replayed and key else None
     if kept is None:
         made = made_out(await database.read(posts.get_post, post_id, user_id))

@@ -39,7 +39,10 @@ class Question(Answered):
 
 
 class PlatformStatus(Answered):
-    """Where one target of a post stands."""
+    """Where one target of a post stands.
+
+    While it is being delivered, `claimedAt` says since when, and `leaseUntil` when another process may take it up again.
+    """
 
     target_id: UUID
     platform: str
@@ -54,6 +57,8 @@ class PlatformStatus(Answered):
     attempt_count: int
     due_at: Moment | None
     last_attempt_at: Moment | None
+    claimed_at: Moment | None
+    lease_until: Moment | None
     stop_asked: bool
     needs_attention: bool
     question: Question | None
@@ -305,8 +310,9 @@ def _target_out(target: Any) -> PlatformStatus:
         target_id=target.id, platform=target.platform, account_id=target.account_id, handle=target.handle,
         status=status, platform_post_id=target.remote_id, platform_post_url=target.url,
         published_at=target.published_at, error=error, message=target.message, attempt_count=target.attempts,
-        due_at=target.due_at, last_attempt_at=target.claimed_at, stop_asked=target.stop_asked, needs_attention=asked,
-        question=question,
+        due_at=target.due_at, last_attempt_at=target.claimed_at,
+        claimed_at=target.claimed_at if status is TargetStatus.PROCESSING else None, lease_until=target.lease_until,
+        stop_asked=target.stop_asked, needs_attention=asked, question=question,
     )  # fmt: skip
 
 

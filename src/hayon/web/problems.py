@@ -8,11 +8,13 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Match
 
 from hayon import telemetry
 from hayon.errors import DatabaseUnreachable, Invalid, Mistake, Problem, TooMany
+from hayon.web.misshapen import problems_of
+from hayon.web.rendering import render
 from hayon.web.wire import Answered
 
 MEDIA_TYPE = "application/problem+json"
@@ -59,8 +61,10 @@ def answer_problem(
     request: Request, status: int, detail: str, *, title: str = "", kind: str = "",
     problems: Sequence[Problem] = (), headers: Mapping[str, str] | None = None,
 ) -> Response:  # fmt: skip
-    """The problem detail as an answer."""
+    """The problem detail as an answer; as a page to somebody who looks at anything but the API with a browser."""
     title = title or _TITLES.get(status, "The request cannot be met")
+    if is_looked_at(request):
+        return answer_page(request, status, title, detail, headers)
     body = ProblemDetails(
         type=f"urn:hayon:problem:{kind or _KINDS.get(status, 'refused')}", title=title, status=status, detail=detail,
         correlation_id=getattr(request.state, "correlation_id", None),
@@ -68,6 +72,20 @@ def answer_problem(
     )  # fmt: skip
     content = body.model_dump(by_alias=True, exclude_none=True)
     return JSONResponse(content, status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def is_looked_at(request: Request) -> bool:
+    """Whether a person waits for a page: a browser asks for HTML. Below /api every answer is for programs."""
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
+
+
+def answer_page(
+    request: Request, status: int, title: str, detail: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A refusal as a small page."""
+    correlation_id = getattr(request.state, "correlation_id", "")
+    page = render("problem.html", title=title, detail=detail, correlation_id=correlation_id)
+    return HTMLResponse(page, status, headers=headers)
 
 
 def as_found(problem: Problem) -> ProblemFound:
@@ -132,7 +150,7 @@ async def _on_no_database(request: Request, error: Exception) -> Response:
 
 async def _on_misshapen(request: Request, error: Exception) -> Response:
     found = error.errors() if isinstance(error, RequestValidationError) else []
-    problems = [Problem(_where(one["loc"]), str(one["type"]), _sentence(one)) for one in found]
+    problems = problems_of(found, content_type=request.headers.get("content-type", ""))
     return answer_mistake(request, Invalid(problems or [Problem("body", "misshapen", "The request cannot be read.")]))
 
 
@@ -156,27 +174,6 @@ def _taken_methods(request: Request) -> list[str]:
     """The methods of every route at this address; the framework itself names only those of the first."""
     partly = [route for route in request.app.state.routes if route.matches(request.scope)[0] is Match.PARTIAL]
     return sorted({method for route in partly for method in route.methods})
-
-
-def _where(place: Sequence[int | str]) -> str:
-    """`("body", "content", "mediaItems", 0, "altText")` as `content.mediaItems[0].altText`."""
-    words = ""
-    for step in place[1:] if len(place) > 1 else place:
-        words += f"[{step}]" if isinstance(step, int) else f".{step}" if words else step
-    return words
-
-
-def _sentence(found: Mapping[str, Any]) -> str:
-    """The validator's words as a sentence, without what was sent: it may be a secret."""
-    words = str(found["msg"]).removeprefix("Value error, ")
-    where = _where(found["loc"])
-    if found["type"] == "json_invalid":
-        return f"This is not JSON: {found.get('ctx', {}).get('error', 'it cannot be read')}."
-    if found["type"] == "extra_forbidden":
-        return f"There is no field {where!r} here."
-    if found["type"] == "missing":
-        return f"{where!r} is missing."
-    return f"{where!r}: {words[:1].lower()}{words[1:].rstrip('.')}."
 
 
 def _shown(text: str) -> str:

@@ -29,14 +29,46 @@ async function refresh(id) {
   const answer = await fetch(`/posts/${id}/card`);
   const card = document.getElementById(`post-${id}`);
   if (!card || !answer.ok || answer.redirected) return;
-  // nobody's typing or opened question is thrown away
-  if (card.contains(document.activeElement) && document.activeElement.matches("input:not([type=hidden])")) return;
-  if ([...card.querySelectorAll("details")].some((one) => one.open !== one.hasAttribute("data-asked"))) return;
   const holder = document.createElement("template");
   holder.innerHTML = await answer.text();
   const fresh = holder.content.firstElementChild;
-  if (fresh && fresh.outerHTML !== card.outerHTML) card.replaceWith(fresh);
+  if (fresh) renew(card, fresh);
   countDown();
+}
+
+// Puts the fresh part in place of the old one, around what somebody opened or is typing in: that is never thrown away.
+function renew(old, fresh) {
+  if (!isInUse(old)) {
+    if (!old.isEqualNode(fresh)) old.replaceWith(fresh);
+    return;
+  }
+  if (old.matches("details")) return;
+  for (const { name, value } of [...fresh.attributes]) old.setAttribute(name, value);
+  const staying = new Map();
+  for (const part of [...old.children]) {
+    if (part.dataset.part && isInUse(part)) staying.set(part.dataset.part, part);
+    else part.remove();
+  }
+  let next = old.firstElementChild;
+  for (const part of [...fresh.children]) {
+    const known = staying.get(part.dataset.part);
+    if (known) {
+      staying.delete(part.dataset.part);
+      next = known.nextElementSibling;
+      renew(known, part);
+    } else {
+      old.insertBefore(part, next);
+    }
+  }
+  for (const gone of staying.values()) gone.remove(); // its question is settled
+}
+
+function isInUse(part) {
+  const active = document.activeElement;
+  if (part.contains(active) && active.matches("input:not([type=hidden])")) return true;
+  if ([...part.querySelectorAll("input")].some((one) => one.value !== one.defaultValue)) return true;
+  const opened = [...part.querySelectorAll("details")].concat(part.matches("details") ? [part] : []);
+  return opened.some((one) => one.hasAttribute("data-typed") || one.open !== one.hasAttribute("data-asked"));
 }
 
 function countDown() {
