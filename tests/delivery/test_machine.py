@@ -400,4 +400,4 @@ def test_on_postgres(postgres: Any) -> None:
 
 @pytest.mark.long
 def test_on_sqlite_for_long(migrated: Path) -> None:
-    drive_on_sqlite(migrated, examples=1000, steps=60)
+    drive_on_sqlite(migrated, examples=300, steps=60)
