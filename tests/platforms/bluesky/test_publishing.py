@@ -70,7 +70,7 @@ async def test_what_else_may_come_back(answer: Answer | Exception, error: type[P
 
 async def test_reconcile_asks_the_accounts_own_server_for_exactly_this_key_without_a_session() -> None:
     server = Server({"getRecord": answered({"uri": URI, "cid": "bafyrei", "value": RECORD})})
-    assert await ADAPTER.reconcile(PARCEL, HANDLES, server) == Found(RECEIPT)  # type: ignore[arg-type]
+    assert await ADAPTER.reconcile(PARCEL, HANDLES, server) == Found(RECEIPT, exact=True)  # type: ignore[arg-type]
     request = server.asked[0]
     assert (request.method, request.url) == ("GET", f"{HOST}/xrpc/com.atproto.repo.getRecord")
     assert request.query == {"repo": DID, "collection": "app.bsky.feed.post", "rkey": RKEY}
@@ -79,7 +79,7 @@ async def test_reconcile_asks_the_accounts_own_server_for_exactly_this_key_witho
 
 async def test_a_post_edited_meanwhile_is_still_ours() -> None:
     edited = RECORD | {"text": "hello, edited", "createdAt": RECORD["createdAt"]}
-    assert await look(answered({"uri": URI, "cid": "b", "value": edited})) == Found(RECEIPT)
+    assert await look(answered({"uri": URI, "cid": "b", "value": edited})) == Found(RECEIPT, exact=True)
 
 
 async def test_only_the_servers_own_word_means_absent() -> None:

@@ -153,7 +153,7 @@ async def test_a_repeat_changes_nothing_and_reconcile_finds_the_one_post(peer: P
     assert await peer.publish(later, again) == receipt
     assert (await peer.read(handles))["cid"] == cid
     assert await peer.revision() == revision
-    assert await peer.adapter.reconcile(later, handles, peer.outgoing) == Found(receipt)
+    assert await peer.adapter.reconcile(later, handles, peer.outgoing) == Found(receipt, exact=True)
 
 
 async def test_a_key_that_is_taken_is_never_overwritten(peer: Peer) -> None:

@@ -81,7 +81,7 @@ async def test_a_whole_post(world: World) -> None:
     ]
     assert len(world.posts()) == 1
     assert receipt.url == f"{world.url}/bluesky/profile/{world.account['id']}/post/{handles['rkey']}"
-    assert await world.adapter.reconcile(parcel, handles, world.outgoing) == Found(receipt)
+    assert await world.adapter.reconcile(parcel, handles, world.outgoing) == Found(receipt, exact=True)
 
 
 @pytest.mark.parametrize("kind", ["accept_then_drop", "error_after_accept"])
