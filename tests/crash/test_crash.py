@@ -84,7 +84,7 @@ class Scene:
 
     async def run_until_killed(self, point: str) -> int:
         doomed = await asyncio.to_thread(self._start, {"HAYON_TEST_CRASH": point, "HAYON_TEST_PLATFORM": self.platform})
-        return await asyncio.to_thread(doomed.wait, within_seconds=60)
+        return await asyncio.to_thread(doomed.wait, within_seconds=90)
 
     async def run_until_stopped(self, point: str) -> Process:
         """Stands still at the point, holding its lease; to be let go later."""
@@ -134,7 +134,7 @@ class Scene:
             found[:] = [post, tries]
             return post.row.status in {"COMPLETED", "FAILED", "PARTIAL_SUCCESS", "CANCELLED"}
 
-        process.wait_until(ended, "the end of the post", within_seconds=60)
+        process.wait_until(ended, "the end of the post", within_seconds=90)
         return found
 
     async def look(self) -> Any:

@@ -94,7 +94,7 @@ class Database:
                 self.url.set(drivername="postgresql+asyncpg"),
                 pool_size=WRITERS, max_overflow=0, pool_timeout=30,
                 connect_args={"timeout": 5, "command_timeout": 30,
-                              "server_settings": {"idle_in_transaction_session_timeout": "30s"}},
+                              "server_settings": {"idle_in_transaction_session_timeout": "10s"}},
             )  # fmt: skip
 
     @property
