@@ -3,10 +3,10 @@
 import json
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 # A clock that goes on while the machine sleeps. macOS has no BOOTTIME; its MONOTONIC counts sleep already.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -38,26 +38,43 @@ class Deadline:
 
 
 @dataclass(frozen=True, slots=True)
+class Stream:
+    """A body that is never in memory whole: exactly `size` bytes, from the iterator that `open()` gives."""
+
+    size: int
+    open: Callable[[], AsyncIterator[bytes]] = field(repr=False)
+
+    def __len__(self) -> int:
+        return self.size
+
+
+Piece = bytes | Stream
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """One part of a multipart form: a field, or a file where `filename` is set."""
 
     name: str
-    content: bytes | str = field(repr=False)
+    content: bytes | str | Stream = field(repr=False)
     filename: str | None = None
     mime: str | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Request:
-    """One request. At most one of `json`, `body`, `parts` is set; `largest_answer` bounds the answer's body in bytes."""
+    """One request. At most one of `json`, `body`, `parts`, `form` is set; `form` is sent as a browser sends one without
+    files. `largest_answer` bounds the answer's body in bytes.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     json: Any = None
-    body: bytes | None = None
+    body: bytes | Stream | None = None
     parts: Sequence[Part] | None = None
+    form: Mapping[str, str] | None = None
     largest_answer: int = 2_000_000
 
     def __repr__(self) -> str:
@@ -86,22 +103,30 @@ class Answer:
         return f"<Answer {self.status}, {len(self.body)} bytes, from {_without_secrets(self.url)}>"
 
 
-def body_of(request: Request) -> tuple[str | None, Sequence[bytes]]:
+def body_of(request: Request) -> tuple[str | None, Sequence[Piece]]:
     """The request's content type, where the body decides it, and its body in pieces (large files are not copied).
 
-    Raises ValueError where more than one of `json`, `body` and `parts` is set, or json cannot be written as JSON.
+    Raises ValueError where more than one of `json`, `body`, `parts` and `form` is set, or json cannot be written as JSON.
     """
-    if sum(given is not None for given in (request.json, request.body, request.parts)) > 1:
-        raise ValueError("a request has one body: json, body or parts")
+    if sum(given is not None for given in (request.json, request.body, request.parts, request.form)) > 1:
+        raise ValueError("a request has one body: json, body, parts or form")
     if request.json is not None:
         return "application/json", [json.dumps(request.json, ensure_ascii=False, allow_nan=False).encode()]
+    if request.form is not None:
+        return "application/x-www-form-urlencoded", [urlencode(request.form).encode()]
     if request.parts is not None:
         boundary = secrets.token_hex(16)
         return f"multipart/form-data; boundary={boundary}", list(_form(request.parts, boundary))
     return None, [request.body] if request.body else []
 
 
-def _form(parts: Sequence[Part], boundary: str) -> Iterator[bytes]:
+def streamed_bytes(request: Request) -> int:
+    """How many bytes of its body come from streams: these may take longer than an ordinary call."""
+    bodies = [request.body, *(part.content for part in request.parts or ())]
+    return sum(body.size for body in bodies if isinstance(body, Stream))
+
+
+def _form(parts: Sequence[Part], boundary: str) -> Iterator[Piece]:
     """multipart/form-data (RFC 7578), names escaped as browsers do (HTML standard, "multipart form data")."""
     opening = f"--{boundary}\r\n"
     for part in parts:

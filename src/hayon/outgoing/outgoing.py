@@ -2,19 +2,35 @@
 
 import asyncio
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
 
 import aiohttp
 from yarl import URL
 
 from hayon.errors import HayonError, PlatformError, Rejected, Unconfirmed, Unreachable
 from hayon.outgoing.addresses import join_url, origin_of, read_origin, read_url, refuse_port
-from hayon.outgoing.exchange import Answer, Deadline, Request, body_of
+from hayon.outgoing.exchange import Answer, Deadline, Request, body_of, streamed_bytes
 from hayon.outgoing.wire import Body, Lookup, Names, Passage, open_session, passage
+
+T = TypeVar("T")
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _BREAKS = re.compile(r"[\r\n\0]")
+_SLOWEST = 100_000
+"""Bytes a second that a streamed body is granted beyond the ordinary deadline."""
 _OURS = ("user-agent", "accept-encoding", "host", "connection", "content-length", "transfer-encoding", "cookie")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedAnswer:
+    """An answer whose body comes in pieces, each within the ordinary deadline of a call."""
+
+    status: int
+    headers: Mapping[str, str]
+    pieces: AsyncIterator[bytes]
 
 
 class Outgoing:
@@ -49,20 +65,45 @@ class Outgoing:
         """The answer to one request, whatever its status.
 
         `commit` is for the irreversible call: a connection of its own, so that no stale one can make it look sent.
-        The deadline is `timeout_seconds` from now if none is given, and is checked once more when the connection
-        stands, before the first byte.
+        The deadline is `timeout_seconds` from now if none is given (longer where a body is streamed, as long as it goes
+        on), and is checked once more when the connection stands, before the first byte.
 
         Raises Unreachable when nothing can have been sent: no such name, no connection, no TLS, a refused address,
         or the deadline passed before the first byte. Raises Unconfirmed when the request may have arrived and no
         whole, trustworthy answer came. Raises Rejected when the request could not be put together.
         """
+        url, guarded = self._read(request)
+        deadline = deadline or Deadline.after(self._timeout_seconds + streamed_bytes(request) / _SLOWEST)
+        return await self._exchange(request, url, deadline, guarded=guarded, fresh=commit)
+
+    @asynccontextmanager
+    async def stream(self, request: Request) -> AsyncIterator[StreamedAnswer]:
+        """The answer to one request, its body as it comes: for files that memory should not hold. Raises as `send` does."""
+        url, guarded = self._read(request)
+        deadline = Deadline.after(self._timeout_seconds)
+        session = self._open(url, guarded=guarded, fresh=False)
+        way = Passage(deadline)
+        beginning = _begin(session, request, url, way, self._timeout_seconds)
+        response = await _told(beginning, deadline.left(), way, url)
+        try:
+            yield StreamedAnswer(response.status, _headers_of(response), self._pieces(response, way, url))
+        finally:
+            response.close()
+
+    async def _pieces(self, response: aiohttp.ClientResponse, way: Passage, url: URL) -> AsyncIterator[bytes]:
+        while True:
+            piece = await _told(response.content.readany(), self._timeout_seconds, way, url)
+            if not piece:
+                return
+            yield piece
+
+    def _read(self, request: Request) -> tuple[URL, bool]:
+        """Where the request goes, and whether only to a public address."""
         url = read_url(request.url, request.query)
         trusted = origin_of(url) in self._trusted
         if not trusted:
             refuse_port(url)
-        deadline = deadline or Deadline.after(self._timeout_seconds)
-        guarded = not trusted and not self._allow_private_addresses
-        return await self._exchange(request, url, deadline, guarded=guarded, fresh=commit)
+        return url, not trusted and not self._allow_private_addresses
 
     async def fetch_public(
         self,
@@ -102,8 +143,10 @@ class Outgoing:
         for names in self._names:
             names.close()
 
-    def _session(self, *, guarded: bool, fresh: bool) -> aiohttp.ClientSession:
+    def _open(self, url: URL, *, guarded: bool, fresh: bool) -> aiohttp.ClientSession:
         """One session for each kind of way, so that no connection of one is ever used by another."""
+        if self._closed:
+            raise Unreachable("This process is stopping; nothing was sent.", host=_name(url))
         if (guarded, fresh) not in self._sessions:
             lookup = self._resolver
             if lookup is None:
@@ -125,28 +168,52 @@ class Outgoing:
         kinds: tuple[str, ...] | None = None,
         cut: bool = False,
     ) -> Answer:
-        if self._closed:
-            raise Unreachable("This process is stopping; nothing was sent.", host=_name(url))
-        session = self._session(guarded=guarded, fresh=fresh)
+        session = self._open(url, guarded=guarded, fresh=fresh)
         way = Passage(deadline)
-        before = passage.set(way)
-        fault: BaseException
-        try:
-            async with asyncio.timeout(deadline.left()):
-                return await _ask(session, request, url, way, kinds=kinds, cut=cut)
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            fault = error  # aiohttp cancels who waits for a connection when the session closes
-        except HayonError:
+        asking = _ask(session, request, url, way, self._timeout_seconds, kinds=kinds, cut=cut)
+        return await _told(asking, deadline.left(), way, url)
+
+
+async def _told(work: Awaitable[T], seconds: float, way: Passage, url: URL) -> T:
+    """What comes of the work within so many seconds. Whatever goes wrong is raised as what it means."""
+    fault: BaseException
+    before = passage.set(way)
+    try:
+        async with asyncio.timeout(seconds):
+            return await work
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
             raise
-        except Exception as error:  # noqa: BLE001 - whatever went wrong, it is known here whether anything was sent
-            fault = error
-        finally:
-            passage.reset(before)
-        # Raised out here, so that no client's error, with headers and query in it, hangs on ours.
-        raise _meaning(fault, way, _name(url))
+        fault = error  # aiohttp cancels who waits for a connection when the session closes
+    except HayonError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever went wrong, it is known here whether anything was sent
+        fault = error
+    finally:
+        passage.reset(before)
+    # Raised out here, so that no client's error, with headers and query in it, hangs on ours.
+    raise _meaning(fault, way, _name(url))
+
+
+async def _begin(
+    session: aiohttp.ClientSession, request: Request, url: URL, way: Passage, stall_seconds: float
+) -> aiohttp.ClientResponse:
+    content_type, pieces = body_of(request)
+    if any(_BREAKS.search(name + value) for name, value in request.headers.items()):
+        raise ValueError("a header is one line")
+    return await session.request(
+        request.method,
+        url,
+        headers={name: value for name, value in request.headers.items() if name.lower() not in _OURS},
+        data=Body(pieces, content_type, way.deadline, stall_seconds) if pieces else None,
+        skip_auto_headers=() if pieces else ("Content-Type",),
+        allow_redirects=False,
+    )
+
+
+def _headers_of(response: aiohttp.ClientResponse) -> dict[str, str]:
+    return {name.lower(): ", ".join(response.headers.getall(name)) for name in response.headers}
 
 
 async def _ask(
@@ -154,27 +221,18 @@ async def _ask(
     request: Request,
     url: URL,
     way: Passage,
+    stall_seconds: float,
     *,
     kinds: tuple[str, ...] | None,
     cut: bool,
 ) -> Answer:
-    content_type, pieces = body_of(request)
-    if any(_BREAKS.search(name + value) for name, value in request.headers.items()):
-        raise ValueError("a header is one line")
-    async with session.request(
-        request.method,
-        url,
-        headers={name: value for name, value in request.headers.items() if name.lower() not in _OURS},
-        data=Body(pieces, content_type, way.deadline) if pieces else None,
-        skip_auto_headers=() if pieces else ("Content-Type",),
-        allow_redirects=False,
-    ) as response:
+    async with await _begin(session, request, url, way, stall_seconds) as response:
         unread = kinds is not None and response.status in _REDIRECTS
         if kinds is not None and 200 <= response.status < 300 and not response.content_type.startswith(kinds):
             raise Rejected(f"{_name(url)} holds {response.content_type}, which is of no use here.")
         return Answer(
             status=response.status,
-            headers={name.lower(): ", ".join(response.headers.getall(name)) for name in response.headers},
+            headers=_headers_of(response),
             body=b"" if unread else await _read(response, request.largest_answer, cut=cut),
             url=str(response.url),
         )

@@ -14,7 +14,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, AbstractStreamWriter, ResolveResult
 
 from hayon.outgoing.addresses import is_public
-from hayon.outgoing.exchange import Deadline
+from hayon.outgoing.exchange import Deadline, Piece, Stream
 
 Lookup = Callable[[str], Awaitable[Sequence[str]]]
 """Gives the IP addresses of a host name. Raises OSError where there are none."""
@@ -74,23 +74,48 @@ def open_session(*, identity: str, lookup: Lookup, guarded: bool, fresh: bool, p
 
 
 class Body(aiohttp.Payload):
-    """A body in pieces, written only while the deadline holds: a machine that slept in between sends nothing more."""
+    """A body in pieces, written only while the deadline holds: a machine that slept in between sends nothing more.
 
-    def __init__(self, pieces: Sequence[bytes], content_type: str | None, deadline: Deadline) -> None:
+    A stream that gives another number of bytes than it promised breaks the request off. No single piece may take
+    longer than `stall_seconds` to leave.
+    """
+
+    def __init__(
+        self, pieces: Sequence[Piece], content_type: str | None, deadline: Deadline, stall_seconds: float
+    ) -> None:
         super().__init__(None, content_type=content_type or "application/octet-stream")
         self._pieces = pieces
         self._deadline = deadline
+        self._stall_seconds = stall_seconds
         self._size = sum(map(len, pieces))
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        return b"".join(self._pieces).decode(encoding, errors)
+        """Only asked for by a client that wants to show the body; a stream is not shown."""
+        return b"".join(piece for piece in self._pieces if isinstance(piece, bytes)).decode(encoding, errors)
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         for piece in self._pieces:
-            view = memoryview(piece)
-            for start in range(0, len(view), _PIECE):
-                if self._deadline.passed():
-                    raise TimeoutError
+            if isinstance(piece, Stream):
+                await self._write_stream(piece, writer)
+            else:
+                await self._write_bytes(piece, writer)
+
+    async def _write_stream(self, stream: Stream, writer: AbstractStreamWriter) -> None:
+        left = stream.size
+        async for piece in stream.open():
+            left -= len(piece)
+            if left < 0:
+                raise ValueError("a stream gave more than it promised")
+            await self._write_bytes(piece, writer)
+        if left:
+            raise ValueError("a stream gave less than it promised")
+
+    async def _write_bytes(self, content: bytes, writer: AbstractStreamWriter) -> None:
+        view = memoryview(content)
+        for start in range(0, len(view), _PIECE):
+            if self._deadline.passed():
+                raise TimeoutError
+            async with asyncio.timeout(self._stall_seconds):
                 await writer.write(view[start : start + _PIECE])
 
 
