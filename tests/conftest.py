@@ -8,6 +8,7 @@ import pytest
 from tests.servers.pds.server import PdsAccount, SharedPds
 from tests.servers.postgres import PostgresAddress, PostgresServer, running_postgres
 from tests.servers.processes import Process, start
+from tests.servers.rados import RadosAddress, RadosServer, running_rados
 from tests.servers.sandbox import Sandbox, running_sandbox
 from tests.servers.shared import TestRun
 
@@ -48,6 +49,27 @@ def pds(request: pytest.FixtureRequest) -> SharedPds:
 def pds_account(pds: SharedPds) -> PdsAccount:
     """A fresh account on it, this test's alone."""
     return pds.new_account()
+
+
+@pytest.fixture(scope="session")
+def rados(request: pytest.FixtureRequest) -> RadosAddress:
+    """The run's shared S3 server, never stopped by a test. For a bucket use `rados_bucket`."""
+    return RadosAddress(**request.config.stash[_RUN].get_shared("rados")["address"])
+
+
+@pytest.fixture
+def rados_bucket(rados: RadosAddress) -> Iterator[str]:
+    """The name of a fresh private bucket on it, removed at the end with all that is in it."""
+    bucket = rados.new_bucket()
+    yield bucket
+    rados.drop_bucket(bucket)
+
+
+@pytest.fixture
+def own_rados() -> Iterator[RadosServer]:
+    """A server of the test's own, to kill and start again (two or three seconds)."""
+    with running_rados() as server:
+        yield server
 
 
 @pytest.fixture

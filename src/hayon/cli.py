@@ -1,4 +1,4 @@
-"""The command line: serve, demo, sandbox, migrate, doctor, posts. It imports late, so that `hayon --help` is quick."""
+"""The command line: serve, demo, sandbox, migrate, doctor, verify, media, posts. It imports late, so that `hayon --help` is quick."""
 
 import asyncio
 import errno
@@ -33,10 +33,12 @@ Opening = AbstractAsyncContextManager[tuple["Hayon", Callable[[str], Told]]]
 
 app = typer.Typer(
     name="hayon", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
-    help="Write a post once; publish it on Bluesky and Mastodon, now or at a set time; know what became of it on each.",
+    help="Write a post once; publish it on Bluesky, Threads, Instagram, Facebook, Mastodon and Tumblr, now or at a set time; know what became of it on each.",
     epilog="Settings are read from the environment (HAYON_…). Exit codes: 0 done, 1 failed, 2 asked in a wrong way.",
 )  # fmt: skip
 app.add_typer(remote.commands, name="posts")
+media = typer.Typer(no_args_is_help=True, help="Set up where pictures and videos are kept, and look whether it works.")
+app.add_typer(media, name="media")
 
 Host = Annotated[
     str | None, typer.Option(metavar="ADDRESS", help="Where to listen. Default: HAYON_HOST, or 127.0.0.1.")
@@ -111,7 +113,7 @@ def sandbox(
     def ready(url: str) -> None:
         words = (
             f"Simulated platforms are ready. What lands is shown at {url}\n"
-            f"Bluesky speaks at {url}/bluesky, Mastodon at {url}/mastodon, and {url}/control makes accounts and faults.\n"
+            f"Each speaks at its own name, Bluesky at {url}/bluesky say, and {url}/control makes accounts and faults.\n"
             "Stop with Ctrl-C."
         )
         _tell(style, {"url": url}, words)
@@ -152,6 +154,74 @@ def doctor(
     findings = asyncio.run(examine())
     show(findings, as_json=as_json)
     raise typer.Exit(1 if any(finding.state == "failed" for finding in findings) else 0)
+
+
+@media.command("setup")
+def media_setup(
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ADDRESS", help="An address whose pages may upload. Default: HAYON_PUBLIC_URL."),
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Change nothing, only look.")] = False,
+) -> None:
+    """Let pages upload to the S3 bucket, have it throw away forgotten uploads after a week, and try all of it out."""
+    from hayon.media.s3 import S3Bucket, set_up, verify_setup
+    from hayon.wiring import media_place, open_outgoing
+
+    settings = Settings.read()
+    place = media_place(settings)
+    if place is None:
+        typer.echo(
+            "Files are kept in a folder: nothing has to be set up. HAYON_MEDIA_URL=s3://… keeps them in a bucket."
+        )
+        return
+    origins = origin or ([settings.public_url] if settings.public_url else [])
+    if not origins:
+        raise Misconfigured("Whose pages may upload? Set HAYON_PUBLIC_URL, or say --origin https://….")
+
+    async def run() -> list[str]:
+        outgoing = open_outgoing(settings)
+        try:
+            store = S3Bucket(place, outgoing, scratch=None)
+            return [*([] if check else await set_up(store, origins)), *await verify_setup(store, origins)]
+        finally:
+            await outgoing.aclose()
+
+    wrong = asyncio.run(run())
+    for sentence in dict.fromkeys(wrong):
+        typer.echo(sentence, err=True)
+    if not wrong:
+        typer.echo(f"The bucket {place.bucket} at {place.host} works: {', '.join(origins)} may upload.")
+    raise typer.Exit(1 if wrong else 0)
+
+
+@app.command()
+def verify(
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="Its id, its handle, or its platform.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before anything is published.")] = False,
+) -> None:
+    """Try out with a connected account, live, what no document says for sure. Publishes a short post and removes it."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from hayon.trial import COLOURS, Held, Point, open_verification
+
+    settings, console = Settings.read(), Console()
+    if not yes:
+        typer.confirm(
+            "This publishes a short post with the account, tries the same call again (which may make a second copy), "
+            "and removes them where the platform can. Go on?",
+            abort=True,
+        )
+
+    def tell(point: Point) -> None:
+        console.print(f"[{COLOURS[point.held]}]{point.held:7}[/] {point.name}: [dim]{escape(point.told)}[/]")
+
+    async def run() -> bool:
+        async with open_verification(settings, account, tell) as verification:
+            return all(point.held is not Held.FAILED for point in await verification.run())
+
+    raise typer.Exit(0 if asyncio.run(run()) else 1)
 
 
 def find_free_port(host: str, port: int) -> int:
@@ -219,6 +289,8 @@ async def _live(settings: Settings, opening: Opening) -> None:
             is_open = True
 
             def ready(url: str) -> None:
+                if not settings.public_url:
+                    hayon.reach.be_at(url)
                 telemetry.emit("house.started", address=url)
                 _tell(settings.log, *welcome(url))
 

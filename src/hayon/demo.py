@@ -14,6 +14,9 @@ from uuid import UUID
 
 from hayon.errors import HayonError, Misconfigured
 from hayon.sandbox.app import running
+from hayon.sandbox.model import Platform
+from hayon.sandbox.sites import SITES
+from hayon.sandbox.tumblr import CONSUMER_KEY, CONSUMER_SECRET
 from hayon.sandbox.world import World
 from hayon.settings import Settings
 from hayon.store import accounts, users
@@ -24,7 +27,7 @@ from hayon.wiring import Hayon, open_hayon
 
 KEPT_IN = "demo.json"
 AUTHOR = "demo@example.org"
-HANDLES = {"bluesky": "ada.bsky.social", "mastodon": "ada"}
+HANDLES = {site.platform.value: "ada.bsky.social" if site.platform is Platform.BLUESKY else "ada" for site in SITES}
 FIRST_WORDS = "Hello from Hayon!"
 PORTS_BETWEEN = 10
 """The sandbox listens this far above Hayon at its first start, and from then on where it listened before."""
@@ -57,8 +60,11 @@ async def open_demo(
         sandbox_port=port,
     )
     sandbox = f"http://{_spoken(settings.host)}:{port}"
-    # both being addresses that the operator set, they may be called although they are private ones
-    settings = dataclasses.replace(settings, bluesky_url=f"{sandbox}/bluesky", mastodon_url=f"{sandbox}/mastodon")
+    # being addresses that the operator set, they may be called although they are private ones
+    addresses: dict[str, Any] = {f"{platform}_url": f"{sandbox}/{platform}" for platform in HANDLES}
+    settings = dataclasses.replace(
+        settings, **addresses, bluesky_video_url="", tumblr_app_id=CONSUMER_KEY, tumblr_app_secret=CONSUMER_SECRET
+    )
     async with open_hayon(settings) as hayon:
         if known is None and await hayon.database.read(_is_somebodys):
             raise Misconfigured(
@@ -130,7 +136,9 @@ def _listed(lines: list[str]) -> str:
 
 
 def _curl_line(url: str, api_key: str) -> str:
-    post = {"content": {"text": FIRST_WORDS}, "selectedPlatforms": list(HANDLES)}
+    # Instagram takes no words alone
+    platforms = [platform for platform in HANDLES if platform != Platform.INSTAGRAM]
+    post = {"content": {"text": FIRST_WORDS}, "selectedPlatforms": platforms}
     headers = [f"Authorization: Bearer {api_key}", "Content-Type: application/json"]
     given = [word for header in headers for word in ("-H", header)]
     return shlex.join(["curl", "-sS", f"{url}/api/posts", *given, "-d", json.dumps(post)])
@@ -171,10 +179,9 @@ async def _connect(hayon: Hayon, author: UUID, world: World, sandbox: str) -> li
         if not profile.secret:
             # a mishap revoked it: its owner, who we are, makes a new one
             profile = world.renew(profile)
-        given = {"bluesky": {"identifier": handle, "appPassword": profile.secret, "service": host},
-                 "mastodon": {"instanceUrl": host, "accessToken": profile.secret}}  # fmt: skip
+        site = next(one for one in SITES if one.platform == platform)
         try:
-            await hayon.accounts.connect(author, platform, given[platform])
+            await hayon.accounts.connect(author, platform, site.connection(profile, f"{sandbox}/"))
         except HayonError as error:
             # it may have been suspended for a play: all the rest is there to look at
             refused.append(f"  {handle} on {platform} is not connected: {error}")

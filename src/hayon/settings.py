@@ -94,7 +94,13 @@ class Settings:
         secret=True,
     )
     broker_url: str = _setting("the bell: embedded://", _text, "embedded://")
-    media_url: str = _setting("where files are kept: file:///path; empty means a folder in the data folder", _text, "")
+    media_url: str = _setting(
+        "where files are kept: file:///path, or s3://bucket?endpoint=https://host&region=name; empty means a folder in the data folder",
+        _text,
+        "",
+    )
+    s3_access_key: str = _setting("the access key of the bucket", _text, "")
+    s3_secret_key: str = _setting("the secret key of the bucket", _text, "", secret=True)
     secret_key: str = _setting(
         "seals credentials and signs addresses of files; made in the data folder at the first start when not set",
         _text,
@@ -120,6 +126,41 @@ class Settings:
     bluesky_url: str = _setting("default Bluesky service", _address, "https://bsky.social")
     mastodon_url: str = _setting(
         "an instance offered when connecting Mastodon, and trusted; the account names its own", _text, ""
+    )
+    bluesky_video_url: str = _setting(
+        "Bluesky's video service; empty means none: videos go straight to the account's own server",
+        _text,
+        "https://video.bsky.app",
+    )
+    threads_url: str = _setting("where Threads' API is", _address, "https://graph.threads.net")
+    threads_version: str = _setting("the version of Threads' API that is spoken", _text, "v1.0")
+    instagram_url: str = _setting(
+        "where Instagram's API is; https://graph.facebook.com for accounts connected by Facebook Login",
+        _address,
+        "https://graph.instagram.com",
+    )
+    facebook_url: str = _setting("where Facebook's API is", _address, "https://graph.facebook.com")
+    facebook_app_id: str = _setting(
+        "the id of the app whose tokens publish on Facebook; tells its posts from others with the same words", _text, ""
+    )
+    graph_version: str = _setting("the version of Instagram's and Facebook's API that is spoken", _text, "v25.0")
+    resend_containers: bool = _setting(
+        "when a post to Threads or Instagram stays unanswered and nothing of it is listed after its settling time: publish the same container once more, instead of asking a person",
+        _flag,
+        False,
+    )
+    facebook_drafts: bool = _setting(
+        "publish text on Facebook as an unpublished post that is then switched to published (unproven on live pages); a lost answer can then be settled",
+        _flag,
+        False,
+    )
+    tumblr_url: str = _setting("where Tumblr's API is", _address, "https://api.tumblr.com")
+    tumblr_app_id: str = _setting("the consumer key of the app registered at Tumblr", _text, "")
+    tumblr_app_secret: str = _setting("the consumer secret of that app", _text, "", secret=True)
+    tumblr_direct: bool = _setting(
+        "publish on Tumblr in one call instead of by a draft: two calls fewer, but a lost answer is harder to settle",
+        _flag,
+        False,
     )
     allow_private_addresses: bool = _setting(
         "let users connect servers on private addresses (home networks, tests)", _flag, False

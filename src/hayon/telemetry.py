@@ -22,12 +22,16 @@ EVENTS: dict[str, str] = {
     "target.rescued": "the lease of a target ran out; the sweep took it back",
     "target.lease_lost": "a worker found that another owns the target by now",
     "target.receipt_kept": "a receipt arrived after its lease had ended; it settles all the same",
+    "target.located": "the platform told the address of a published post that its answer had not named",
+    "target.not_located": "the platform did not tell that address; it is asked again",
     "account.connected": "an account was connected or reconnected",
     "account.refreshed": "a credential was refreshed",
     "account.disconnected": "an account has to be reconnected by its owner",
     "duty.failed": "a side duty of the process died; the process ends",
     "database.unreachable": "the database did not answer; workers take nothing until it does",
+    "media.unreachable": "the media store did not answer; its upkeep goes on when it does",
     "post.summary_repaired": "a stored status differed from its targets; must never happen",
+    "request.unavailable": "an answer of our own API waited for a media store or a platform that could not be used",
     "request.failed": "an answer of our own API was an unforeseen error",
 }
 

@@ -13,17 +13,24 @@ from hayon.accounts import Accounts
 from hayon.brokers.contract import Broker
 from hayon.brokers.embedded import EmbeddedBroker
 from hayon.delivery.deliver import Delivery, Times
+from hayon.delivery.files import Files
+from hayon.delivery.locating import Locating
 from hayon.delivery.relay import Relay
 from hayon.delivery.submit import Submission
 from hayon.delivery.tending import Tending
 from hayon.delivery.worker import Worker
 from hayon.domain.pacing import Patience
 from hayon.errors import Misconfigured
-from hayon.media import LocalFolder, MediaStore, shrink
+from hayon.media import LocalFolder, MediaStore, Reach, fit_bytes
+from hayon.media.s3 import S3Bucket, S3Place, read_s3_url
 from hayon.outgoing import Outgoing
 from hayon.platforms.bluesky import Bluesky
 from hayon.platforms.contract import Platform
+from hayon.platforms.facebook import Facebook
+from hayon.platforms.instagram import Instagram
 from hayon.platforms.mastodon import Mastodon
+from hayon.platforms.threads import Threads
+from hayon.platforms.tumblr import Tumblr
 from hayon.settings import Settings
 from hayon.store.database import Database, sqlite_path
 from hayon.store.migrate import migrate, require_newest
@@ -40,21 +47,23 @@ class Hayon:
     vault: Vault
     outgoing: Outgoing
     media: MediaStore
+    reach: Reach
     platforms: Mapping[str, Platform]
     accounts: Accounts
     submission: Submission
     worker: Worker
     relay: Relay
     tending: Tending
+    locating: Locating
 
     async def run_duties(self, *others: tuple[str, Coroutine[Any, Any, Any]]) -> None:
-        """Runs relay, worker and media duties, and the others given, until one of the others ends or any dies.
+        """Runs relay, worker, media and locating duties, and the others given, until one of the others ends or any dies.
 
         A duty that dies ends the process: limping on would look like working.
         """
         duties = {
             "worker": self.worker.run(), "ring": self.relay.ring(), "sweep": self.relay.sweep(),
-            "media": self.tending.run(),
+            "media": self.tending.run(), "locating": self.locating.run(),
         }  # fmt: skip
         tasks = [asyncio.create_task(duty, name=name) for name, duty in [*duties.items(), *others]]
         try:
@@ -87,7 +96,7 @@ async def open_hayon(
         else:
             await require_newest(url)
         database = database or Database(url)
-        outgoing = outgoing or _outgoing(settings)
+        outgoing = outgoing or open_outgoing(settings)
         try:
             yield _put_together(settings, database, outgoing)
         finally:
@@ -103,8 +112,9 @@ def database_url(settings: Settings) -> str:
 def _put_together(settings: Settings, database: Database, outgoing: Outgoing) -> Hayon:
     secret = settings.secret_key or load_or_make_secret_key(settings.data_dir / "secret.key")
     vault = Vault([secret, *([settings.previous_secret_key] if settings.previous_secret_key else [])])
-    media = LocalFolder(_media_folder(settings), vault)
-    platforms = _platforms(settings)
+    media = _media(settings, vault, outgoing)
+    reach = Reach(media, outgoing, settings.public_url or _listened_at(settings))
+    platforms = make_platforms(settings)
     broker = _broker(settings)
     accounts = Accounts(database, vault, outgoing, platforms)
     patience = Patience(
@@ -113,7 +123,7 @@ def _put_together(settings: Settings, database: Database, outgoing: Outgoing) ->
     )  # fmt: skip
     times = Times(settings.lease, settings.commit_deadline, settings.settles_within)
     delivery = Delivery(
-        database, accounts, platforms, media.read, outgoing, times, patience, link_cards=settings.link_cards
+        database, accounts, platforms, Files(media, reach), outgoing, times, patience, link_cards=settings.link_cards
     )
     worker = Worker(
         database, broker, delivery, platforms, slots=settings.worker_slots, lease=settings.lease, poll=settings.poll,
@@ -124,22 +134,50 @@ def _put_together(settings: Settings, database: Database, outgoing: Outgoing) ->
         lease=settings.lease, lost_leases_limit=patience.lost_leases,
     )  # fmt: skip
     return Hayon(
-        settings, database, broker, vault, outgoing, media, platforms, accounts,
-        Submission(database, broker, platforms), worker, relay, Tending(database, media),
+        settings, database, broker, vault, outgoing, media, reach, platforms, accounts,
+        Submission(database, broker, platforms, reach), worker, relay, Tending(database, media),
+        Locating(database, accounts, platforms, outgoing, poll=settings.poll),
     )  # fmt: skip
 
 
-def _outgoing(settings: Settings) -> Outgoing:
-    trusted = [address for address in (settings.bluesky_url, settings.mastodon_url) if address]
+def _listened_at(settings: Settings) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+def open_outgoing(settings: Settings) -> Outgoing:
+    """The one way out, for these settings. Whoever opens it closes it."""
+    named = (
+        settings.bluesky_url, settings.bluesky_video_url, settings.mastodon_url, settings.threads_url,
+        settings.instagram_url, settings.facebook_url, settings.tumblr_url, settings.public_url,
+    )  # fmt: skip
+    place = media_place(settings)
+    trusted = [*(address for address in named if address), *(place.origins if place else ())]
     return Outgoing(
         identity=f"Hayon/{__version__}", timeout_seconds=settings.call_deadline.total_seconds(),
         trusted_origins=trusted, allow_private_addresses=settings.allow_private_addresses,
     )  # fmt: skip
 
 
-def _platforms(settings: Settings) -> dict[str, Platform]:
-    bluesky = Bluesky(settings.bluesky_url, shrink=shrink)
-    return {"bluesky": bluesky, "mastodon": Mastodon()}
+def make_platforms(settings: Settings) -> dict[str, Platform]:
+    """Every adapter, in the order in which they are named everywhere."""
+    bluesky = Bluesky(settings.bluesky_url, fit=fit_bytes, video_url=settings.bluesky_video_url or None)
+    resend, version = settings.resend_containers, settings.graph_version
+    return {
+        "bluesky": bluesky,
+        "threads": Threads(settings.threads_url, settings.threads_version, resend=resend),
+        "instagram": Instagram(settings.instagram_url, version, resend=resend),
+        "facebook": Facebook(
+            settings.facebook_url,
+            version=version,
+            two_phase_text=settings.facebook_drafts,
+            app_id=settings.facebook_app_id,
+        ),
+        "mastodon": Mastodon(),
+        "tumblr": Tumblr(
+            settings.tumblr_url, settings.tumblr_app_id, settings.tumblr_app_secret, direct=settings.tumblr_direct
+        ),
+    }
 
 
 def _broker(settings: Settings) -> Broker:
@@ -148,12 +186,22 @@ def _broker(settings: Settings) -> Broker:
     return EmbeddedBroker()
 
 
-def _media_folder(settings: Settings) -> Path:
-    if not settings.media_url:
-        return settings.data_dir / "media"
-    if not settings.media_url.startswith("file://"):
-        raise Misconfigured(f"HAYON_MEDIA_URL does not work with {settings.media_url!r}: it takes file:///path.")
-    return Path(settings.media_url.removeprefix("file://"))
+def _media(settings: Settings, vault: Vault, outgoing: Outgoing) -> MediaStore:
+    url = settings.media_url or f"file://{(settings.data_dir / 'media').absolute()}"
+    if (place := media_place(settings)) is not None:
+        return S3Bucket(place, outgoing, scratch=settings.data_dir)
+    if not url.startswith("file://"):
+        raise Misconfigured(
+            f"HAYON_MEDIA_URL does not work with {url!r}: it takes file:///path or s3://bucket?endpoint=…."
+        )
+    return LocalFolder(Path(url.removeprefix("file://")), vault)
+
+
+def media_place(settings: Settings) -> S3Place | None:
+    """The bucket that the settings name; None where files are kept in a folder. Raises Misconfigured."""
+    if not settings.media_url.startswith("s3://"):
+        return None
+    return read_s3_url(settings.media_url, settings.s3_access_key, settings.s3_secret_key)
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """`hayon demo`, which is what `make run` starts, as a person meets it: a login, a line to copy, posts that land; again and again."""
 
+import html
+import io
 import json
 import re
 import shutil
@@ -9,12 +11,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+from PIL import Image
 
 from tests.servers.ports import free_port
 from tests.servers.processes import Process
@@ -22,6 +26,7 @@ from tests.servers.processes import Process
 HAYON = Path(sys.executable).with_name("hayon")
 """The command as it is installed beside Python."""
 Start = Callable[..., "Demo"]
+PLATFORMS = ["bluesky", "facebook", "instagram", "mastodon", "threads", "tumblr"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,17 @@ class Demo:
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
         with urlopen(Request(self.url + path, sent, headers)) as answer:  # noqa: S310 - our own
             return json.load(answer)
+
+    def upload(self, colour: str, size: tuple[int, int]) -> str:
+        """A picture of one colour, taken in; its id."""
+        drawn = io.BytesIO()
+        Image.new("RGB", size, colour).save(drawn, "PNG")
+        content = drawn.getvalue()
+        grant = self.ask("/api/media/uploads", {"mimeType": "image/png", "size": len(content)})
+        with urlopen(Request(grant["url"], content, grant["headers"], method="PUT")):  # noqa: S310 - our own
+            pass
+        self.ask(f"/api/media/{grant['mediaId']}/complete", {})
+        return str(grant["mediaId"])
 
     def control(self, path: str, body: Any = None) -> Any:
         """Asks the simulated platforms, as the screen says where."""
@@ -119,8 +135,13 @@ def test_the_line_on_the_screen_makes_a_post_that_lands(demo: Start) -> None:
     answered = subprocess.run(running.line, shell=True, capture_output=True, text=True, check=True)  # noqa: S602 - as a person would
     post_id = json.loads(answered.stdout)["postId"]
     running.wait_for(post_id, "COMPLETED")
-    assert running.landed() == ["bluesky", "mastodon"]
-    statuses = running.ask(f"/api/posts/{post_id}")["platformStatuses"]
+    assert running.landed() == [platform for platform in PLATFORMS if platform != "instagram"]
+
+    def statuses_of() -> list[Any]:
+        return list(running.ask(f"/api/posts/{post_id}")["platformStatuses"])
+
+    running.process.wait_until(lambda: all(one["platformPostUrl"] for one in statuses_of()), "every address")
+    statuses = statuses_of()
     for target in statuses:
         assert target["platformPostUrl"].startswith(running.timeline)
         with urlopen(target["platformPostUrl"]) as page:  # noqa: S310 - our own
@@ -157,7 +178,7 @@ def test_started_again_everything_is_as_it_was(demo: Start, ended_by: signal.Sig
     post_id = first.ask("/api/posts", said)["postId"]
     first.wait_for(post_id, "COMPLETED")
     accounts = first.ask("/api/accounts")["accounts"]
-    assert sorted(account["platform"] for account in accounts) == ["bluesky", "mastodon"]
+    assert sorted(account["platform"] for account in accounts) == PLATFORMS
     first.process.stop(by=ended_by)
 
     second = demo()
@@ -230,7 +251,7 @@ def test_an_account_that_is_refused_is_said_and_the_demo_starts(demo: Start) -> 
     second = demo()
     assert second.screen.count("  ada on mastodon is not connected: ") == 1
     standing = {one["platform"]: one["health"]["needsReconnection"] for one in second.ask("/api/accounts")["accounts"]}
-    assert standing == {"bluesky": False, "mastodon": True}
+    assert standing == {platform: platform == "mastodon" for platform in PLATFORMS}
     second.control("accounts/mastodon/ada/standing", {"standing": "active"})
     second.process.stop()
     assert not any(one["health"]["needsReconnection"] for one in demo().ask("/api/accounts")["accounts"])
@@ -258,7 +279,7 @@ def test_killed_while_it_starts_it_starts_again(
     process.kill9()
 
     running = demo()
-    assert len(running.ask("/api/accounts")["accounts"]) == 2
+    assert len(running.ask("/api/accounts")["accounts"]) == len(PLATFORMS)
     assert _sign_in(running, running.login[1]) == 200
 
 
@@ -270,7 +291,7 @@ def test_a_taken_port_is_said_and_the_next_is_used(demo: Start) -> None:
         running = demo(port=port)
         assert f"Port {port} of 127.0.0.1 is taken, so " in running.screen
         assert running.url != f"http://127.0.0.1:{port}"
-        assert len(running.ask("/api/accounts")["accounts"]) == 2
+        assert len(running.ask("/api/accounts")["accounts"]) == len(PLATFORMS)
 
 
 def test_when_the_platforms_had_to_move_the_accounts_move_along(demo: Start) -> None:
@@ -300,3 +321,46 @@ def test_a_second_one_beside_it_is_refused_and_does_no_harm(
     assert other.output().count("\n") == 1
     said = {"content": {"text": "Undisturbed"}, "selectedPlatforms": ["bluesky", "mastodon"]}
     running.wait_for(running.ask("/api/posts", said)["postId"], "COMPLETED")
+
+
+def test_one_post_goes_to_all_six_as_the_dry_run_promised(demo: Start) -> None:
+    """Other words on two platforms, two pictures with descriptions, one time; each timeline shows what was promised."""
+    running = demo()
+    pictures = [running.upload(colour, size) for colour, size in (("teal", (900, 600)), ("orange", (500, 1200)))]
+    media = [
+        {"mediaId": one, "altText": words}
+        for one, words in zip(pictures, ("a teal field", "an orange door"), strict=True)
+    ]
+    said = {
+        "content": {"text": "Said once, shown everywhere", "mediaItems": media},
+        "platformSpecificContent": {"mastodon": {"text": "Only on Mastodon"}, "tumblr": {"text": "Only on Tumblr", "options": {"tags": ["doors"]}}},
+        "selectedPlatforms": PLATFORMS,
+        "scheduledAt": (datetime.now(UTC) + timedelta(seconds=4)).isoformat(),
+    }  # fmt: skip
+    promised = running.ask("/api/posts?dryRun=true", said)
+    assert (promised["problems"], [one["problems"] for one in promised["targets"]]) == ([], [[]] * 6)
+    line = [
+        "curl",
+        "-sS",
+        f"{running.url}/api/posts",
+        "-H",
+        f"Authorization: Bearer {running.key}",
+        "-H",
+        "Content-Type: application/json",
+        "-d",
+        json.dumps(said),
+    ]
+    made = json.loads(subprocess.run(line, capture_output=True, text=True, check=True).stdout)
+    assert made["status"] == "SCHEDULED"
+    running.wait_for(made["postId"], "COMPLETED")
+    assert running.landed() == PLATFORMS
+    words = {"mastodon": "Only on Mastodon", "tumblr": "Only on Tumblr"}
+    for promise in promised["targets"]:
+        platform = promise["platform"]
+        with urlopen(f"{running.timeline}/?platform={platform}") as answer:  # noqa: S310 - our own
+            page = html.unescape(re.sub(r"<[^>]+>", "", answer.read().decode()))
+        shown = words.get(platform, "Said once, shown everywhere")
+        assert shown in page, platform
+        assert promise["length"] == len(shown)
+        assert page.index("a teal field") < page.index("an orange door"), platform
+        assert ("doors" in page) == (platform == "tumblr")

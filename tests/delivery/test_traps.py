@@ -17,7 +17,7 @@ from hayon.delivery.worker import Worker
 from hayon.domain.lifecycle import Ended, Outcome, Standing, settle
 from hayon.domain.model import Content, MediaUse, Receipt
 from hayon.domain.pacing import Patience
-from hayon.domain.rules import Option, Rules
+from hayon.domain.rules import MediaRules, Option, Rules
 from hayon.errors import (
     Conflict,
     DatabaseUnreachable,
@@ -55,8 +55,8 @@ async def only_account(house: House) -> Any:
     return (await house.database.read(accounts.list_accounts, house.user_id))[0]
 
 
-def taking(**more: Any) -> Any:
-    return lambda _: Rules("scripted", "Scripted", 300, "characters", lambda text, options: len(text), **more)  # noqa: ARG005 - its shape
+def taking(images: MediaRules = MediaRules(0, (), 0), **more: Any) -> Any:  # noqa: B008 - a value, never changed
+    return lambda _: Rules("scripted", "Scripted", 300, "characters", lambda text, options: len(text), images, **more)  # noqa: ARG005 - its shape
 
 
 # ---- an account that was taken away
@@ -193,7 +193,7 @@ async def test_a_picture_put_in_front_while_copies_are_made_is_not_mistaken(read
         await ready.database.write(
             lambda tx, row=row: tx.run(sa.insert(media).values(created_at=tx.now(), **row))  # type: ignore[misc]
         )
-    ready.platform.rules = taking(images_limit=4, image_mimes=("image/jpeg",))  # type: ignore[method-assign]
+    ready.platform.rules = taking(MediaRules(4, ("image/jpeg",), 0))  # type: ignore[method-assign]
     later = (START + timedelta(hours=1)).isoformat()
 
     def handed(*ids: Any) -> Handed:
@@ -219,7 +219,7 @@ async def test_a_picture_put_in_front_while_copies_are_made_is_not_mistaken(read
     seen: list[str] = []
 
     async def look(parcel: Any) -> None:
-        seen.extend(disk[one.read.args[0]] for one in parcel.media)
+        seen.extend(disk[one.key] for one in parcel.media)
 
     ready.platform.while_preparing = look
     ready.clock.forward(3600)
@@ -531,13 +531,13 @@ class Records:
 async def bluesky(database_url: str) -> AsyncIterator[tuple[House, Records]]:
     clock, records = Hand(), Records()
 
-    async def shrink(*_: Any) -> Any:
+    async def fit(*_: Any) -> Any:
         raise AssertionError("no pictures here")
 
     async def connect(given: Any, _: Any) -> Connected:
         return Connected(f"did:plc:{given['name']}", f"{given['name']}.test", "https://pds.test", {"accessJwt": "x"})
 
-    adapter: Any = Bluesky("https://bsky.app", shrink=shrink)
+    adapter: Any = Bluesky("https://bsky.app", fit=fit)
     adapter.connect, adapter.expires_soon, adapter.platform = connect, lambda *_: False, "scripted"
     async with open_house(database_url, clock=clock, platform=adapter) as opened:
         opened.delivery._outgoing = records  # type: ignore[assignment]
@@ -585,3 +585,33 @@ async def test_two_equal_posts_with_lost_answers_are_both_found_by_their_keys(bl
     await house.deliver_due()
     assert {(await house.target(one)).status for one in both} == {"completed"}
     assert len(records.live) == 2
+
+
+async def test_a_worker_with_many_platforms_takes_from_each_of_them(ready: House) -> None:
+    """The first ones may not keep all the room, however little they have to do."""
+    idle = ("first", "second", "third")
+    worker = Worker(
+        ready.database, ready.broker, ready.delivery, (*idle, "scripted"), slots=4, poll=timedelta(milliseconds=20)
+    )
+    reached = asyncio.Event()
+
+    async def reach(_: Any) -> None:
+        reached.set()
+
+    ready.platform.while_publishing = reach
+    await ready.submit()
+    running = asyncio.create_task(worker.run())
+    try:
+        await asyncio.wait_for(reached.wait(), 20)
+    finally:
+        worker.stop()
+        await running
+
+
+async def test_no_more_is_claimed_than_there_are_places(ready: House) -> None:
+    for _ in range(5):
+        await ready.submit()
+    taken = await ready.database.write(
+        outbox.claim_due, room={"first": 3, "scripted": 4}, places=2, claim_id=uuid4(), lease=timedelta(seconds=90)
+    )
+    assert len(taken) == 2

@@ -15,6 +15,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from hayon import cli, remote, telemetry
 from hayon.settings import PREFIX, Settings
 from hayon.web.app import build
+from tests.house.platform_tables import media_rows, option_rows, text_rows
 from tests.house.tree import ROOT, SOURCE, documents, dotted, modules, name_of, plain, syntax, table
 
 COMMANDS_OF_README = ("make run", "make test")
@@ -63,6 +64,13 @@ def test_every_event_is_told_somewhere_and_no_other() -> None:
         if node.args and isinstance(node.args[0], ast.Constant)
     }
     assert told == set(telemetry.EVENTS)
+
+
+def test_what_platforms_take_is_documented_as_their_rules_say() -> None:
+    """`make docs` writes these."""
+    assert table("docs/platforms.md", "Text and files") == text_rows()
+    assert table("docs/platforms.md", "Pictures and videos") == media_rows()
+    assert table("docs/platforms.md", "Options") == option_rows()
 
 
 def test_every_metric_is_documented() -> None:
@@ -137,14 +145,17 @@ def test_every_call_of_the_api_is_documented() -> None:
 
 def test_every_command_is_documented() -> None:
     told = [plain(row[0]).removeprefix("hayon ") for row in table("docs/operating.md", "Commands")]
-    assert told == [*_commands(cli.app), *(f"posts {name}" for name in _commands(remote.commands))]
+    groups = [("media", cli.media), ("posts", remote.commands)]
+    assert told == [
+        *_commands(cli.app), *(f"{group} {name}" for group, commands in groups for name in _commands(commands))
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("document", documents(), ids=name_of)
 def test_every_command_named_exists(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     named = set(re.findall(r"(?:`|^\s*)hayon ([a-z]+)", text, re.MULTILINE))
-    assert named <= {*_commands(cli.app), "posts"}
+    assert named <= {*_commands(cli.app), "media", "posts"}
 
 
 def test_every_check_of_the_doctor_is_documented() -> None:

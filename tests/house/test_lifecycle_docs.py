@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import product
-from typing import Any
 
 import pytest
 
@@ -20,8 +19,8 @@ from hayon.domain.lifecycle import (
 )
 from hayon.domain.model import Receipt
 from hayon.domain.pacing import Patience
-from hayon.platforms.bluesky import Bluesky
-from hayon.platforms.mastodon import Mastodon
+from hayon.settings import Settings
+from hayon.wiring import make_platforms
 from tests.house.tree import plain, table
 
 T = TargetStatus
@@ -87,7 +86,7 @@ def test_the_post_is_what_the_first_fitting_line_says() -> None:
 
 def test_the_matrix_of_platforms_is_what_their_rules_say() -> None:
     rows = {row[0]: [plain(cell) for cell in row[1:5]] for row in table("docs/adding-a-platform.md", "What there is")}
-    adapters: dict[str, Any] = {"bluesky": Bluesky(shrink=_no_picture), "mastodon": Mastodon()}
+    adapters = make_platforms(Settings())
     assert list(rows) == list(adapters)
     for name, adapter in adapters.items():
         rules = adapter.rules({})
@@ -95,7 +94,7 @@ def test_the_matrix_of_platforms_is_what_their_rules_say() -> None:
         settles = adapter.settles_within
         assert rows[name] == [
             f"{rules.text_limit} {unit}",
-            str(rules.images_limit),
+            str(rules.most_media),
             ", ".join(sorted(rules.options)),
             "never" if settles is None else f"{settles.total_seconds():g} s",
         ]
@@ -114,7 +113,3 @@ def _counted(every: Targets) -> Targets:
 
 def _all_fresh(every: Targets) -> bool:
     return all(one.status is T.PENDING and not one.claimed for one in _counted(every))
-
-
-async def _no_picture(content: bytes, mime: str, largest: int) -> Any:
-    raise AssertionError("no picture is shrunk here")

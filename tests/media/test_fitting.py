@@ -5,11 +5,19 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
+from hayon.domain.model import Fitting
 from hayon.errors import Rejected
-from hayon.media import shrink
+from hayon.media import fit_bytes
 from tests.media.drawing import SECRETS, SRGB, XMP, animation, camera_data, corner, photo, png_bomb, saved, talkative
 
 BLUESKY = 1_000_000
+ANY = ("image/jpeg", "image/png", "image/webp", "image/gif")
+
+
+async def shrink(
+    content: bytes, mime: str, largest_bytes: int, largest_side: int | None = None
+) -> tuple[bytes, str, int, int]:
+    return await fit_bytes(content, mime, Fitting(ANY, largest_bytes, largest_side))
 
 
 def _opened(content: bytes) -> Image.Image:
@@ -123,3 +131,49 @@ async def test_what_is_not_upright_is_turned_even_where_it_fits() -> None:
 async def test_what_cannot_be_made_to_fit_is_rejected(content: bytes, limit: int) -> None:
     with pytest.raises(Rejected):
         await shrink(content, "image/jpeg", limit)
+
+
+# shape, type and colours, as Instagram wants them
+
+INSTAGRAM = Fitting(("image/jpeg",), 8_000_000, 1440, 4 / 5, 1.91, srgb=True)
+
+
+@pytest.mark.parametrize(
+    ("size", "meant"),
+    [((400, 1000), (800, 1000)), ((1000, 200), (1000, 524)), ((1000, 1000), (1000, 1000)), ((2000, 300), (1440, 754))],
+)
+async def test_a_shape_beyond_the_bounds_is_put_on_a_ground_and_nothing_is_cut_off(
+    size: tuple[int, int], meant: tuple[int, int]
+) -> None:
+    drawn = Image.new("RGB", size, "teal")
+    made, mime, width, height = await fit_bytes(saved(drawn, "PNG"), "image/png", INSTAGRAM)
+    assert (mime, (width, height), _opened(made).size) == ("image/jpeg", meant, meant)
+    picture = _opened(made)
+    middle, edge = picture.getpixel((width // 2, height // 2)), picture.getpixel((0, 0))
+    assert isinstance(middle, tuple)
+    assert middle[2] > 100 > middle[0]
+    assert (edge == (255, 255, 255)) == (size != (1000, 1000))
+    again = await fit_bytes(made, "image/jpeg", INSTAGRAM)
+    assert again == (made, "image/jpeg", width, height)
+
+
+async def test_a_see_through_picture_gets_a_ground_where_only_jpeg_is_taken() -> None:
+    drawn = Image.new("RGBA", (500, 500), (255, 0, 0, 0))
+    made, mime, _, _ = await fit_bytes(saved(drawn, "PNG"), "image/png", INSTAGRAM)
+    assert (mime, _opened(made).getpixel((250, 250))) == ("image/jpeg", (255, 255, 255))
+
+
+async def test_a_foreign_profile_is_brought_into_srgb_where_that_is_wanted() -> None:
+    swapped = SRGB.replace(b"rXYZ", b"tXYZ").replace(b"bXYZ", b"rXYZ").replace(b"tXYZ", b"bXYZ")
+    content = saved(Image.new("RGB", (400, 400), (255, 0, 0)), "JPEG", quality=100, icc_profile=swapped)
+    assert (await fit_bytes(content, "image/jpeg", Fitting(ANY, 8_000_000)))[0] == content
+    made, _, _, _ = await fit_bytes(content, "image/jpeg", INSTAGRAM)
+    pixel = _opened(made).getpixel((50, 50))
+    assert isinstance(pixel, tuple)
+    assert pixel[2] > 240 > pixel[0]
+    assert "icc_profile" not in _opened(made).info
+
+
+async def test_only_png_taken_gives_png() -> None:
+    made, mime, _, _ = await fit_bytes(saved(photo(), "JPEG"), "image/jpeg", Fitting(("image/png",), 8_000_000))
+    assert (mime, _opened(made).format) == ("image/png", "PNG")

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from hayon.errors import Conflict, Forbidden, Invalid
-from hayon.media import Grant, LocalFolder, MediaStore, temp_key
+from hayon.errors import Conflict, Forbidden, Invalid, NotFound
+from hayon.media import Grant, LocalFolder, Measured, MediaStore, clean_file, temp_key
 from hayon.vault import Vault
 from tests.media.drawing import photo, saved, stream
+from tests.media.filming import film
 from tests.media.test_contract import COPY, HERE, NOW, USER, kept
 
 CONTENT = saved(photo(), "PNG")
@@ -46,6 +47,22 @@ async def test_an_upload_by_its_address_arrives(local: LocalFolder) -> None:
     with pytest.raises(Conflict):
         await local.receive(token, stream(CONTENT), "image/png", len(CONTENT), NOW)
     assert await local.read(key) == CONTENT
+
+
+async def test_a_public_address_serves_its_file_until_its_time(local: LocalFolder) -> None:
+    key = await kept(local)
+    token = local.public_url(key, timedelta(hours=1), f"{HERE}/", NOW).rsplit("/", 1)[1]
+    served = await local.serve(token, NOW + timedelta(minutes=59))
+    assert (served.key, served.mime, served.size) == (key, "image/png", await local.size(key))
+    assert b"".join([piece async for piece in served.stream]) == await local.read(key)
+    for bad in (token[:-2], token.replace(".", "A."), "", "a.b"):
+        with pytest.raises(Forbidden):
+            await local.serve(bad, NOW)
+    with pytest.raises(Forbidden):
+        await local.serve(token, NOW + timedelta(hours=1))
+    await local.delete(key)
+    with pytest.raises(NotFound):
+        await local.serve(token, NOW)
 
 
 async def test_an_address_that_is_forged_or_too_old_takes_nothing(local: LocalFolder, folder: Path) -> None:
@@ -198,6 +215,79 @@ async def test_what_arrives_while_another_is_completed_is_not_mixed_in(local: Lo
     await local.put(key, stream(one))
     measured, _ = await asyncio.gather(local.complete(key, "image/png"), local.put(key, stream(two, 100_000)))
     assert await local.read(key) == (one if measured.width == 400 else two)
+
+
+async def test_what_is_refused_leaves_only_what_arrived(local: LocalFolder, folder: Path) -> None:
+    for mime, content in (("image/png", CONTENT[:-20]), ("video/mp4", film()[:-20]), ("video/mp4", b"<html>")):
+        key = temp_key(USER, mime)
+        await local.put(key, stream(content))
+        with pytest.raises(Invalid):
+            await local.complete(key, mime)
+        assert files(folder) == [f"{key.rsplit('/', 1)[1]}.arrived"]
+        await local.delete(key)
+
+
+async def test_what_is_deleted_while_it_is_looked_at_stays_deleted(
+    local: LocalFolder, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = temp_key(USER, "video/mp4")
+    await local.put(key, stream(film()))
+
+    async def look_and_be_late(source: Path, declared: str, to: Path) -> Measured:
+        measured = await clean_file(source, declared, to)
+        await local.delete(key)
+        return measured
+
+    monkeypatch.setattr("hayon.media.folder.clean_file", look_and_be_late)
+    with pytest.raises(NotFound):
+        await local.complete(key, "video/mp4")
+    assert files(folder) == []
+
+
+async def test_two_that_complete_the_same_upload_at_once_agree(local: LocalFolder, folder: Path) -> None:
+    key = temp_key(USER, "video/mp4")
+    await local.put(key, stream(film()))
+    first, second = await asyncio.gather(local.complete(key, "video/mp4"), local.complete(key, "video/mp4"))
+    assert first == second
+    assert files(folder) == [key.rsplit("/", 1)[1]]
+
+
+async def test_a_picture_is_bound_by_its_own_kind_whoever_brings_it(
+    local: LocalFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hayon.media.contract.LARGEST_PICTURE", 5000)
+    seen: list[int] = []
+    with pytest.raises(Invalid):
+        await local.put(temp_key(USER, "image/png"), stream(bytes(100_000), 1000, seen))
+    assert len(seen) == 6
+    await local.put(temp_key(USER, "video/mp4"), stream(bytes(100_000), 1000))
+
+
+async def test_a_young_rendition_goes_with_its_old_upload(local: LocalFolder, folder: Path) -> None:
+    old, young = await kept(local), await kept(local)
+    for key in (old, young):
+        await local.keep(f"{key.removesuffix('png')}0123456789abcdef.jpg", b"made")
+    os.utime(folder / old, (0, 0))
+
+    async def keep(key: str) -> bool:
+        return False
+
+    assert await local.sweep(timedelta(hours=1), keep) == 2
+    assert len(files(folder)) == 2
+    assert all(name.startswith(young.rsplit("/", 1)[1].removesuffix("png")) for name in files(folder))
+
+
+async def test_what_is_not_ours_is_left_alone(local: LocalFolder, folder: Path) -> None:
+    key = await kept(local)
+    (folder / key).with_name("notes.txt").write_text("somebody's")
+    asked: list[str] = []
+
+    async def keep(key: str) -> bool:
+        asked.append(key)
+        return False
+
+    assert await local.sweep(timedelta(hours=-1), keep) == 1
+    assert (asked, files(folder)) == ([key], ["notes.txt"])
 
 
 async def test_drafts_that_broke_off_long_ago_are_swept(local: LocalFolder, folder: Path) -> None:

@@ -1,7 +1,9 @@
 """What a picture file is, whatever it says; and what is left of it when it is clean."""
 
 import random
+import struct
 import warnings
+import zlib
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -11,7 +13,8 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from hayon.errors import Invalid, NotFound
-from hayon.media import measure
+from hayon.media import measure_file
+from hayon.media.metadata import count_scans
 from hayon.media.pictures import LARGEST_PIXELS, clean, measure_bytes
 from tests.media.drawing import SECRETS, SRGB, animation, camera_data, corner, photo, png_bomb, saved, talkative
 
@@ -34,7 +37,7 @@ def _apart(one: Image.Image, other: Image.Image) -> float:
 async def test_a_file_is_measured_by_what_it_holds(tmp_path: Path) -> None:
     path = tmp_path / "really-a.png"
     path.write_bytes(saved(photo(), "JPEG"))
-    measured = await measure(path)
+    measured = await measure_file(path)
     assert (measured.mime, measured.size, measured.width, measured.height) == (
         "image/jpeg",
         path.stat().st_size,
@@ -42,24 +45,23 @@ async def test_a_file_is_measured_by_what_it_holds(tmp_path: Path) -> None:
         64,
     )
     with pytest.raises(NotFound):
-        await measure(tmp_path / "nothing.png")
+        await measure_file(tmp_path / "nothing.png")
 
 
 @pytest.mark.parametrize(
     ("content", "shown"),
     [
-        (b"Dear diary, this is no picture.", "no picture"),
+        (b"Dear diary, this is no picture.", "no picture and no video"),
         (b"", "an empty file"),
         (b"  <svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing"),
         (b"<!doctype html><script>", "a web page"),
         (b"%PDF-1.7", "a PDF document"),
         (b"\0\0\0\x18ftypheic\0\0\0\0", "a HEIC photo"),
-        (b"\0\0\0\x18ftypisom\0\0\0\0", "a video"),
         (saved(photo(), "BMP"), "a BMP picture"),
         (saved(photo(), "TIFF"), "a TIFF picture"),
         (saved(photo(), "AVIF"), "an AVIF picture"),
-        (saved(photo(), "PPM"), "no picture"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no picture"),
+        (saved(photo(), "PPM"), "no picture and no video"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no picture and no video"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -67,7 +69,7 @@ async def test_other_files_are_refused_by_name(tmp_path: Path, content: bytes, s
     path = tmp_path / "holiday.jpg"
     path.write_bytes(content)
     with pytest.raises(Invalid, match=f"This is {shown}") as caught:
-        await measure(path)
+        await measure_file(path)
     assert caught.value.problems[0].rule == "kind"
 
 
@@ -119,6 +121,58 @@ def test_an_animation_of_too_many_pictures_is_refused(monkeypatch: pytest.Monkey
     monkeypatch.setattr("hayon.media.pictures.LARGEST_FILM", 6 * 40 * 30 - 1)
     with pytest.raises(Invalid, match="too many pictures"):
         measure_bytes(content)
+
+
+def test_an_animation_of_too_many_tiny_pictures_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = animation(frames=6)
+    monkeypatch.setattr("hayon.media.pictures.MOST_FRAMES", 6)
+    assert measure_bytes(content).animated
+    monkeypatch.setattr("hayon.media.pictures.MOST_FRAMES", 5)
+    with pytest.raises(Invalid, match="too many pictures"):
+        measure_bytes(content)
+
+
+def test_an_animation_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = animation(frames=6)
+    monkeypatch.setattr("hayon.media.pictures.LONGEST_LOOK_SECONDS", -1)
+    with pytest.raises(Invalid, match="too many pictures"):
+        measure_bytes(content)
+
+
+def _rescanned(times: int, between: bytes = b"") -> bytes:
+    """A progressive photo whose last scan stands there so many times, as small as they come."""
+    content = saved(photo(512, 512), "JPEG", progressive=True)
+    last = content.rindex(b"\xff\xda")
+    return content[:last] + (content[last:-2] + between) * times + content[-2:]
+
+
+def test_a_photo_that_is_drawn_over_and_over_is_a_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert count_scans("image/jpeg", _rescanned(1)) == 10
+    assert count_scans("image/jpeg", _rescanned(41)) == 50
+    monkeypatch.setattr("hayon.media.pictures.MOST_SCANNED_PIXELS", 512 * 512 * 50)
+    assert measure_bytes(_rescanned(41)).width == 512
+    for bomb in (_rescanned(42), _rescanned(42, b"\xff\xfe\0\2no marker stands here")):
+        for judge in (measure_bytes, lambda content: clean(content, "image/jpeg")):
+            with pytest.raises(Invalid) as caught:
+                judge(bomb)
+            assert caught.value.problems[0].rule == "too_complex"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_picture_of_too_many_parts_is_refused(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = saved(photo(), form)
+    heap = {
+        "JPEG": content[:2] + b"\xff\xfe\0\2" * 300 + content[2:],
+        "PNG": content[:33] + (b"\0\0\0\0tEXt" + struct.pack(">I", zlib.crc32(b"tEXt"))) * 300 + content[33:],
+        "GIF": content[:-1] + b"\x21\xfe\0" * 300 + content[-1:],
+        "WEBP": content[:4] + struct.pack("<I", len(content) - 8 + 2400) + content[8:] + b"JUNK\0\0\0\0" * 300,
+    }[form]
+    assert clean(heap, _mime(form))[0] == content
+    monkeypatch.setattr("hayon.media.metadata._MOST_PARTS", 300)
+    assert clean(content, _mime(form))[0] == content
+    with pytest.raises(Invalid) as caught:
+        measure_bytes(heap)
+    assert caught.value.problems[0].rule == "too_complex"
 
 
 @pytest.mark.parametrize("form", FORMS)

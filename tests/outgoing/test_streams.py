@@ -22,7 +22,9 @@ def stream_of(*pieces: bytes, size: int | None = None) -> Stream:
 
 async def test_a_streamed_body_arrives_byte_for_byte_with_its_length(outgoing: Outgoing) -> None:
     async with Peer() as peer:
-        await outgoing.send(Request("PUT", peer.url, body=stream_of(*[PIECE] * 40), headers={"Content-Type": "video/mp4"}))
+        await outgoing.send(
+            Request("PUT", peer.url, body=stream_of(*[PIECE] * 40), headers={"Content-Type": "video/mp4"})
+        )
     (arrived,) = peer.requests
     assert arrived.body == PIECE * 40
     assert (arrived.headers["content-length"], arrived.headers["content-type"]) == (str(len(PIECE) * 40), "video/mp4")

@@ -1,12 +1,14 @@
 """Parcels, checkpoints and ways out for adapter tests, whatever the platform."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from hayon.domain.model import Account, Content, Media, MediaUse
+from hayon.domain.model import Account, Content, Fitting, Media, MediaUse
+from hayon.errors import Unavailable
+from hayon.media import fit_bytes
 from hayon.outgoing import Answer, Outgoing, Request
 from hayon.platforms.contract import Parcel, ParcelMedia
 
@@ -16,7 +18,7 @@ USER = UUID(int=7)
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture to put on a parcel."""
+    """A picture or video to put on a parcel. `url` is what its address() gives; without one the file has no address."""
 
     content: bytes
     alt_text: str = ""
@@ -24,6 +26,38 @@ class Picture:
     width: int | None = 64
     height: int | None = 48
     media_id: UUID = field(default_factory=uuid4)
+    url: str = ""
+    duration_seconds: float | None = None
+
+
+class PackedPicture:
+    """A ParcelMedia whose file is in memory. Fitting is the real one; where it changes the bytes, `url` + "?fitted" is the address."""
+
+    def __init__(self, picture: Picture, media: Media, alt_text: str) -> None:
+        self.media = media
+        self.alt_text = alt_text
+        self._picture = picture
+
+    async def read(self) -> bytes:
+        return self._picture.content
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        for start in range(0, len(self._picture.content), 65_536):
+            yield self._picture.content[start : start + 65_536]
+
+    async def fit(self, fitting: Fitting) -> ParcelMedia:
+        content, mime, width, height = await fit_bytes(self._picture.content, self.media.mime, fitting)
+        if content == self._picture.content:
+            return self
+        picture = replace(self._picture, content=content, mime=mime, width=width, height=height,
+                          url=self._picture.url and f"{self._picture.url}?fitted")  # fmt: skip
+        media = replace(self.media, mime=mime, size=len(content), width=width, height=height)
+        return PackedPicture(picture, media, self.alt_text)
+
+    async def address(self) -> str:
+        if not self._picture.url:
+            raise Unavailable("The platform cannot fetch the file.", proves_absence=True)
+        return self._picture.url
 
 
 def make_account(platform: str, host: str, remote_id: str = "", **changes: Any) -> Account:
@@ -100,9 +134,6 @@ def fixed_send(answer: Answer | Exception) -> Callable[[Request], Any]:
 
 
 def _on_parcel(picture: Picture) -> ParcelMedia:
-    async def read() -> bytes:
-        return picture.content
-
     media = Media(
         id=picture.media_id,
         user_id=USER,
@@ -111,6 +142,7 @@ def _on_parcel(picture: Picture) -> ParcelMedia:
         size=len(picture.content),
         width=picture.width,
         height=picture.height,
+        duration_seconds=picture.duration_seconds,
         ready=True,
     )
-    return ParcelMedia(media, picture.alt_text, read)
+    return PackedPicture(picture, media, picture.alt_text)

@@ -32,7 +32,7 @@ async def test_accounts_come_with_what_connects_them(http: Http) -> None:
     [
         ({"platform": "bluesky", "handle": "nodots"}, "cannot be a handle"),
         ({"platform": "mastodon", "handle": "with space"}, "cannot be a handle"),
-        ({"platform": "threads", "handle": "alice"}, "no platform"),
+        ({"platform": "friendster", "handle": "alice"}, "no platform"),
         ({"platform": "mastodon"}, "handle must be given"),
         ({"platform": "mastodon", "handle": "ALICE"}, "exists already"),
         ([], "JSON object"),
@@ -120,7 +120,7 @@ async def test_clock_latency_and_reset(mastodon: Mastodon, http: Http, world: Wo
     assert moved.body["now"] > (await http("GET", "/control/ledger")).headers.get("date", "")[:0]
     assert (await http("POST", "/control/clock", json={"advanceSeconds": -1})).status == 422
     latency = await http("PUT", "/control/latency", json={"platform": "mastodon", "seconds": 0.01})
-    assert latency.body == {"bluesky": 0.0, "mastodon": 0.01}
+    assert latency.body == {**dict.fromkeys(world.sites, 0.0), "mastodon": 0.01}
     assert (await http("PUT", "/control/latency", json={"platform": "mastodon", "seconds": -1})).status == 422
     await mastodon.post()
     assert (await http("POST", "/control/reset")).status == 200

@@ -8,10 +8,22 @@ from tests.house.tree import ROOT, plain, table
 from tests.sandbox.conftest import Http
 
 from hayon.sandbox.control import FAULT_FIELDS
-from hayon.sandbox.faults import KINDS, OPERATIONS
+from hayon.sandbox.faults import KINDS
+from hayon.sandbox.sites import SITES
 from hayon.sandbox.world import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def where(kind: str) -> str:
+    """Where a kind can be played, as the document writes it; empty for one that no platform plays."""
+    if not KINDS[kind].particular:
+        return "everywhere"
+    named = {site.platform: site.mishaps.where[kind] for site in SITES if kind in site.mishaps.where}
+    return "; ".join(
+        f"{platform}{':' if only else ''} {', '.join(f'`{one}`' for one in only)}".rstrip()
+        for platform, only in named.items()
+    )
 
 
 async def test_the_document_tells_every_field_kind_and_operation() -> None:
@@ -22,15 +34,18 @@ async def test_the_document_tells_every_field_kind_and_operation() -> None:
             f"`{name}`",
             kind.meaning,
             "" if kind.seconds is None else f"{kind.seconds:g}",
-            " and ".join(sorted(kind.platforms)) + (f", `{kind.operation}`" if kind.operation else ""),
+            where(name),
         ]
         for name, kind in KINDS.items()
+        if where(name)
     ]
-    assert {row[0]: frozenset(plain(row[1]).split(", ")) for row in operations} == OPERATIONS
+    assert [(row[0], frozenset(plain(row[1]).split(", "))) for row in operations] == [
+        (site.platform, site.mishaps.operations) for site in SITES
+    ]
     text = (ROOT / "docs/using.md").read_text(encoding="utf-8")
     habits = re.search(r"habits of a server \(([^)]+)\)", text)
     assert habits is not None
-    assert plain(habits[1]).split(", ") == [name for name, kind in KINDS.items() if kind.lasts]
+    assert plain(habits[1]).split(", ") == [name for name, kind in KINDS.items() if kind.lasts and where(name)]
 
 
 async def test_the_documents_examples_can_be_planned(http: Http, world: World) -> None:

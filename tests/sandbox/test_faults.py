@@ -9,9 +9,10 @@ import aiohttp
 import pytest
 from tests.sandbox.conftest import Bluesky, Http, Mastodon
 
-from hayon.sandbox.faults import KINDS, OPERATIONS, FaultError, FaultPlan
+from hayon.sandbox.faults import FaultError
 from hayon.sandbox.limits import Limits
-from hayon.sandbox.model import Platform
+from hayon.sandbox.mastodon.instance import instance_of
+from hayon.sandbox.mastodon.limits import InstanceLimits
 from hayon.sandbox.world import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -224,8 +225,8 @@ async def test_two_at_once_under_one_key_make_one_since_4_6(mastodon: Mastodon, 
     replies = await asyncio.gather(*tasks)
     assert len({reply.body["id"] for reply in replies}) == 1
     assert sorted(entry.repeat for entry in world.ledger) == [False] + [True] * 4
-    assert not world.instance.locks
-    assert not world.instance.lock_users
+    assert not instance_of(world).locks
+    assert not instance_of(world).lock_users
 
 
 async def test_key_at_start_lets_two_at_once_both_land(mastodon: Mastodon, world: World) -> None:
@@ -252,7 +253,7 @@ async def test_key_at_start_and_a_late_one_make_two(mastodon: Mastodon, world: W
 
 
 async def test_waiting_under_a_held_key_ends_with_503(mastodon: Mastodon, world: World) -> None:
-    world.impose(Limits(key_wait_seconds=0.05))
+    world.impose(Limits().having(InstanceLimits(key_wait_seconds=0.05)))
     world.faults.add("mastodon", "delay", "createStatus", seconds=60)
     first = asyncio.create_task(mastodon.post("Twin", key="k"))
     await arrived(world, "delay")
@@ -347,7 +348,7 @@ async def test_the_first_ending_wins_and_the_next_waits_its_turn(mastodon: Masto
         ("mastodon", "expire_token", {}, "never expire"),
         ("bluesky", "key_at_start", {}, "no idempotency key"),
         ("bluesky", "slow_media", {}, "at once"),
-        ("threads", "delay", {}, "no platform"),
+        ("friendster", "delay", {}, "no platform"),
         ("bluesky", "explode", {}, "no fault 'explode'"),
         ("bluesky", "delay", {"operation": "createStatus"}, "no operation"),
         ("mastodon", "list_late", {"operation": "getStatus"}, "only possible for createStatus"),
@@ -359,17 +360,4 @@ async def test_the_first_ending_wins_and_the_next_waits_its_turn(mastodon: Masto
 )
 async def test_what_makes_no_sense_is_refused(platform: str, kind: str, options: dict[str, Any], words: str) -> None:
     with pytest.raises(FaultError, match=words):
-        FaultPlan().add(platform, kind, **options)
-
-
-async def test_every_operation_of_the_table_exists(url: str) -> None:
-    from hayon.sandbox.app import build
-
-    application = build(World("none"))
-    named: set[str] = set()
-    for route in application.routes:
-        door = getattr(route, "endpoint", None)
-        doors = [held for _, held in getattr(door, "_doors", {}).values()] or [door]
-        named |= {one._endpoint.operation for one in doors if hasattr(one, "_endpoint")}
-    assert named == OPERATIONS[Platform.BLUESKY] | OPERATIONS[Platform.MASTODON]
-    assert all(kind.meaning for kind in KINDS.values())
+        World("none").faults.add(platform, kind, **options)

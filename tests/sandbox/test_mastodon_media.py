@@ -1,12 +1,13 @@
 """Media of the simulated instance."""
 
-import dataclasses
 from collections.abc import Callable
 
 import aiohttp
 import pytest
 from tests.sandbox.conftest import Http, Mastodon
 
+from hayon.sandbox.limits import Limits
+from hayon.sandbox.mastodon.limits import InstanceLimits
 from hayon.sandbox.world import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -33,7 +34,7 @@ async def test_every_upload_is_a_medium_of_its_own(mastodon: Mastodon, picture: 
 
 
 async def test_what_is_no_picture_is_refused(mastodon: Mastodon, world: World, picture: Callable[..., bytes]) -> None:
-    world.impose(dataclasses.replace(world.limits, image_size=2**20, image_pixels=160_000))
+    world.impose(Limits().having(InstanceLimits(image_size=2**20, image_pixels=160_000)))
     words = await mastodon.upload(b"just words")
     assert (words.status, words.error) == (422, "Validation failed: File content type is invalid, File is invalid")
     broken = await mastodon.upload(picture(400, 400)[:300])

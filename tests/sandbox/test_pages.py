@@ -1,11 +1,15 @@
 """The pages: what a person sees of what has landed, and that nothing of it can do harm."""
 
+import re
 from typing import Any
 
 import pytest
 from tests.sandbox.conftest import Bluesky, Http, Mastodon
 
-from hayon.sandbox.cards import Segment, segments_of
+from hayon.sandbox.bluesky.cards import segments_of
+from hayon.sandbox.bluesky.pds import pds_of
+from hayon.sandbox.cards import Segment
+from hayon.sandbox.sites import SITES
 from hayon.sandbox.world import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -25,6 +29,8 @@ async def test_newest_first_by_platform_and_person(mastodon: Mastodon, bluesky: 
     await bluesky.put("newer sky")
     page = (await http("GET", "/")).body
     assert 0 < page.index("newer sky") < page.index("older toot")
+    tabs = [(f"/?platform={site.platform}", site.platform.capitalize()) for site in SITES]
+    assert re.findall(r'<a href="([^"]+)">(\w+)</a>', page.split("</nav>")[0].split("<nav")[1]) == tabs
     only = (await http("GET", "/", params={"platform": "mastodon"})).body
     assert ("older toot" in only, "newer sky" in only) == (True, False)
     person = (await http("GET", "/", params={"account": bluesky.account.account_id})).body
@@ -101,7 +107,7 @@ async def test_facets_pictures_labels_and_cards(bluesky: Bluesky, http: Http, pi
 
 async def test_files_that_are_no_pictures_are_downloads(bluesky: Bluesky, http: Http, world: World) -> None:
     await bluesky.upload(b"<script>alert(1)</script>", "text/html")
-    digest = next(iter(world.pds.blobs.values())).digest
+    digest = next(iter(pds_of(world).blobs.values())).digest
     answer = await http("GET", f"/media/{digest}")
     assert answer.headers["content-type"] == "application/octet-stream"
     assert "attachment" in answer.headers["content-disposition"]

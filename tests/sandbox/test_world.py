@@ -9,8 +9,11 @@ import pytest
 from tests.sandbox.conftest import Bluesky, Http, Mastodon, token_id
 
 from hayon.sandbox.app import running
+from hayon.sandbox.bluesky.pds import pds_of
+from hayon.sandbox.ground import WorldError
+from hayon.sandbox.mastodon.instance import instance_of
 from hayon.sandbox.model import Platform
-from hayon.sandbox.world import World, WorldError
+from hayon.sandbox.world import World
 
 
 async def fill(world: World, picture: Any) -> dict[str, Any]:
@@ -43,15 +46,15 @@ def state(world: World) -> dict[str, Any]:
         "accounts": world.accounts,
         "ledger": world.ledger,
         "feed": world.feed,
-        "records": world.pds.records,
-        "blobs": world.pds.blobs,
-        "refresh_tokens": world.pds.refresh_tokens,
-        "commits": world.pds.commits,
-        "statuses": world.instance.statuses,
-        "media": world.instance.media,
-        "keys": world.instance.keys,
-        "apps": world.instance.apps,
-        "tokens": {name: token.revoked for name, token in world.instance.tokens.items()},
+        "records": pds_of(world).records,
+        "blobs": pds_of(world).blobs,
+        "refresh_tokens": pds_of(world).refresh_tokens,
+        "commits": pds_of(world).commits,
+        "statuses": instance_of(world).statuses,
+        "media": instance_of(world).media,
+        "keys": instance_of(world).keys,
+        "apps": instance_of(world).apps,
+        "tokens": {name: token.revoked for name, token in instance_of(world).tokens.items()},
         "key": world.signing_key,
     }
 
@@ -65,7 +68,7 @@ async def test_a_world_comes_back_from_its_folder(tmp_path: Path, picture: Any) 
     second = World("none", path=tmp_path)
     assert state(second) == before
     assert second.now() >= first.now() - 1
-    digest = next(iter(second.pds.blobs.values())).digest
+    digest = next(iter(pds_of(second).blobs.values())).digest
     assert second.files.find(digest)
     connector = aiohttp.TCPConnector(force_close=True)
     async with running(second) as url, aiohttp.ClientSession(connector=connector) as session:

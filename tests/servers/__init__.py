@@ -1,1 +1,1 @@
-"""Real servers for tests (PostgreSQL, an AT Protocol PDS, our own sandbox) and the processes they run in."""
+"""Real servers for tests (PostgreSQL, an AT Protocol PDS, an S3 gateway, our own sandbox) and the processes they run in."""

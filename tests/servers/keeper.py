@@ -59,6 +59,14 @@ def _pds(run: Path) -> Iterator[dict[str, Any]]:
 
 
 @contextlib.contextmanager
+def _rados(_run: Path) -> Iterator[dict[str, Any]]:
+    from tests.servers.rados import running_rados
+
+    with running_rados() as server, _undisturbed():
+        yield {"address": asdict(server.address)}
+
+
+@contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
     """From the end of its body on, no second SIGTERM breaks the tidying up."""
     try:
@@ -67,7 +75,11 @@ def _undisturbed() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-_KINDS: dict[str, Callable[[Path], AbstractContextManager[dict[str, Any]]]] = {"postgres": _postgres, "pds": _pds}
+_KINDS: dict[str, Callable[[Path], AbstractContextManager[dict[str, Any]]]] = {
+    "postgres": _postgres,
+    "pds": _pds,
+    "rados": _rados,
+}
 
 
 def _say(run: Path, kind: str, what: dict[str, Any]) -> None:

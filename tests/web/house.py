@@ -28,7 +28,12 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
-    text: str
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as text, whatever it holds."""
+        return self.body.decode("utf-8", "replace")
 
     @property
     def json(self) -> Any:
@@ -57,7 +62,7 @@ class Visitor:
             options["json"] = body
         url = path if path.startswith("http") else f"{self.url}{path}"
         async with self.http.request(method, url, headers=headers, allow_redirects=False, **options) as got:
-            return Answer(got.status, got.headers, (await got.read()).decode("utf-8", "replace"))
+            return Answer(got.status, got.headers, await got.read())
 
     async def get(self, path: str, **options: Any) -> Answer:
         """GET."""

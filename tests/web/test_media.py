@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from hayon.sandbox.world import World
+from tests.media.filming import film
 from tests.web.house import Answer, House, Visitor, at_work
 from tests.web.test_deciding import wait_for
 from tests.web.test_pages import Fields, read
@@ -156,3 +157,42 @@ async def test_a_picture_by_the_form_goes_out_with_its_words(published: House, w
     async with at_work(published.hayon):
         await wait_for(ada, post["postId"], "completed")
     assert "A green field" in (await ada.get("/")).text
+
+
+async def test_a_video_is_measured_and_has_a_small_picture(ada: Visitor) -> None:
+    media_id = await upload(ada, film(), "video/mp4")
+    (listed,) = (await ada.get("/api/media")).json["media"]
+    assert (listed["mediaId"], listed["mimeType"], listed["videoCodec"]) == (media_id, "video/mp4", "h264")
+    assert listed["durationSeconds"] > 0
+    small = await ada.get(listed["thumbnailUrl"])
+    assert (small.status, small.headers["Content-Type"]) == (200, "image/jpeg")
+    with Image.open(BytesIO(small.body)) as shown:
+        assert max(shown.size) <= 320
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "part"),
+    [
+        ("bytes=0-9", 206, slice(0, 10)),
+        ("bytes=10-", 206, slice(10, None)),
+        ("bytes=-7", 206, slice(-7, None)),
+        ("bytes=5-999999999", 206, slice(5, None)),
+        ("bytes=0-", 200, slice(None)),
+        ("bytes=9-5", 200, slice(None)),
+        ("bytes=1-2,5-6", 200, slice(None)),
+        ("lines=1-2", 200, slice(None)),
+        ("bytes=999999999-", 416, slice(0, 0)),
+        ("bytes=-0", 416, slice(0, 0)),
+    ],
+)
+async def test_players_get_the_part_they_ask_for(ada: Visitor, asked: str, status: int, part: slice) -> None:
+    media_id = await upload(ada, picture())
+    url = f"/api/media/{media_id}/content"
+    whole = (await ada.get(url)).body
+    answer = await ada.get(url, headers={"Range": asked})
+    assert (answer.status, answer.body if status < 300 else b"") == (status, whole[part])
+    if status == 206:
+        start, stop, _ = part.indices(len(whole))
+        assert answer.headers["Content-Range"] == f"bytes {start}-{stop - 1}/{len(whole)}"
+    if status == 416:
+        assert answer.headers["Content-Range"] == f"bytes */{len(whole)}"

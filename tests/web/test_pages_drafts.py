@@ -94,7 +94,7 @@ async def test_a_description_without_a_picture_is_refused(ada: Visitor) -> None:
     for where, given in (("/compose", fields), (path, edited)):
         for wish in ("publish", "draft"):
             answer = await ada.post(where, data=given | {"do": wish})
-            assert (answer.status, "There is a description but no picture." in answer.text) == (422, True)
+            assert (answer.status, "There is a description but no picture or video." in answer.text) == (422, True)
             assert Fields(answer.text).form(where)["altText"] == "A field"
     assert [post["version"] for post in (await ada.get("/api/posts")).json["posts"]] == [1]
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
@@ -11,6 +11,7 @@ from uuid import UUID
 
 from hayon import telemetry
 from hayon.accounts import Accounts, Sealed
+from hayon.delivery.files import Files
 from hayon.delivery.outcomes import StepEnded, read_error, storable
 from hayon.domain import rules as rule_table
 from hayon.domain.lifecycle import Ended, Outcome, Settlement, TargetStatus
@@ -18,16 +19,15 @@ from hayon.domain.model import Claim, Content
 from hayon.domain.pacing import Patience, too_late
 from hayon.errors import Conflict, DatabaseUnreachable, LeaseLost
 from hayon.outgoing import Answer, Deadline, Outgoing, Request
-from hayon.platforms.contract import Absent, Found, Parcel, ParcelMedia, Platform, Unclear
+from hayon.platforms.contract import Absent, Found, Parcel, Platform, Unclear
 from hayon.store import gathering, hosts, settling
 from hayon.store.database import Database
-
-ReadMedia = Callable[[str], Awaitable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """The lengths of time a delivery is bound by. `settles_within` replaces the platform's own where it is set."""
+    """The lengths of time a delivery is bound by. `settles_within` replaces the platforms' own
+    where it is set, but for what never settles."""
 
     lease: timedelta = timedelta(seconds=90)
     commit_deadline: timedelta = timedelta(seconds=60)
@@ -50,13 +50,13 @@ class Delivery:
     """Delivers claims. Holds no state of its own between two of them."""
 
     def __init__(
-        self, database: Database, accounts: Accounts, platforms: Mapping[str, Platform], read_media: ReadMedia,
+        self, database: Database, accounts: Accounts, platforms: Mapping[str, Platform], files: Files,
         outgoing: Outgoing, times: Times, patience: Patience, *, link_cards: bool = True,
     ) -> None:  # fmt: skip
         self._database = database
         self._accounts = accounts
         self._platforms = platforms
-        self._read_media = read_media
+        self._files = files
         self._outgoing = outgoing
         self._times = times
         self._patience = patience
@@ -90,14 +90,14 @@ class Delivery:
         claim = carried.claim
         found = carried.gathered = await self._database.read(gathering.gather, claim)
         alt_texts = {use.media_id: use.alt_text for use in found.content.media}
+        renew = partial(self._database.write, settling.renew_lease, claim, self._times.lease)
         carried.parcel = Parcel(
             account=found.account, credential={}, content=found.content,
             media=tuple(
-                ParcelMedia(one, alt_texts[one.id], partial(self._read_media, found.keys[one.id]))
-                for one in found.media
+                self._files.pack(one, alt_texts[one.id], found.keys[one.id], found.now, renew) for one in found.media
             ),
             idempotency_key=claim.idempotency_key, checkpoint=claim.checkpoint, now=found.now,
-            first_sent_at=found.first_sent_at, correlation_id=claim.correlation_id, allow_link_card=self._link_cards,
+            first_sent_at=found.first_sent_at, doubted=claim.doubted or claim.intent is not None, correlation_id=claim.correlation_id, allow_link_card=self._link_cards,
         )  # fmt: skip
 
     async def _unlock(self, carried: Carried) -> None:
@@ -159,11 +159,13 @@ class Delivery:
     async def _publish(self, carried: Carried) -> Outcome:
         # the deadline starts before the intent is written: whoever reads the intent's time may count on it
         deadline = Deadline.after(self._times.commit_deadline.total_seconds())
-        own = self._times.settles_within
+        settles = carried.platform.settles(carried.handles)
+        if settles is not None and self._times.settles_within is not None:
+            settles = self._times.settles_within
         carried.attempt_id = await self._database.write(
             settling.commit_intent, carried.claim, handles=carried.handles,
             fingerprint=fingerprint(carried.gathered.content), lease=self._times.lease,
-            deadline=self._times.commit_deadline, settles_within=carried.platform.settles_within if own is None else own,
+            deadline=self._times.commit_deadline, settles_within=settles,
         )  # fmt: skip
         if carried.attempt_id is None:
             raise StepEnded(Outcome(Ended.OVERTAKEN, "It was changed or stopped while it was being prepared."))

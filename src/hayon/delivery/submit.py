@@ -14,7 +14,8 @@ from hayon.domain import rules as rule_table
 from hayon.domain.lifecycle import PostStatus
 from hayon.domain.model import Account, Content, Media, Override, said_on
 from hayon.domain.schedule import read_schedule
-from hayon.errors import Conflict, Invalid, Problem
+from hayon.errors import Conflict, Invalid, Problem, Unavailable
+from hayon.media import Reach
 from hayon.platforms.contract import Platform
 from hayon.store import accounts, decisions, media, posts
 from hayon.store.database import Database, Tx
@@ -47,6 +48,8 @@ class Fit:
     limit: int
     unit: str
     problems: Sequence[Problem]
+    fetched: Sequence[Media] = ()
+    """Files that the platform would fetch by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +62,16 @@ class _Read:
 class Submission:
     """Everything an author may do with posts. Each method returns once the database has it durably."""
 
-    def __init__(self, database: Database, broker: Broker, platforms: Mapping[str, Platform]) -> None:
+    def __init__(self, database: Database, broker: Broker, platforms: Mapping[str, Platform], reach: Reach) -> None:
         self._database = database
         self._broker = broker
         self._platforms = platforms
+        self._reach = reach
 
     async def dry_run(self, user_id: UUID, handed: Handed) -> tuple[Sequence[Fit], Sequence[Problem]]:
         """What would be found against this post: per target, and what concerns the request as a whole. Writes nothing."""
-        read = await self._database.read(self._read, user_id, handed, "")
+        unfetched = await self._try_out(user_id, handed)
+        read = await self._database.read(self._read, user_id, handed, "", unfetched=unfetched)
         return read.fits, read.problems
 
     async def submit(
@@ -79,6 +84,7 @@ class Submission:
         """
         correlation_id = correlation_id or str(uuid4())
         replay = None if idempotency_key is None else (idempotency_key, _fingerprint(handed))
+        unfetched = await self._try_out(user_id, handed)
 
         def accept(tx: Tx) -> tuple[UUID, bool]:
             if replay is not None:
@@ -87,7 +93,7 @@ class Submission:
                     if known.fingerprint != replay[1]:
                         raise Conflict("This Idempotency-Key was used for another request already.")
                     return known.post_id, True
-            read = self._read(tx, user_id, handed, correlation_id)
+            read = self._read(tx, user_id, handed, correlation_id, unfetched=unfetched)
             _refuse(read)
             post_id = posts.insert_post(tx, user_id, read.writing, replay)
             return post_id, False
@@ -102,9 +108,11 @@ class Submission:
     async def edit(self, user_id: UUID, post_id: UUID, handed: Handed, *, expected_version: int | None = None) -> None:
         """Replaces what a post says, where and when, while nothing of it was sent. A draft handed in goes out."""
 
+        unfetched = await self._try_out(user_id, handed)
+
         def change(tx: Tx) -> None:
             row = posts.get_post(tx, post_id, user_id).row
-            read = self._read(tx, user_id, handed, row.correlation_id, kept=row.scheduled_at)
+            read = self._read(tx, user_id, handed, row.correlation_id, kept=row.scheduled_at, unfetched=unfetched)
             _refuse(read)
             decisions.edit_post(tx, user_id, post_id, read.writing, expected_version=expected_version)
 
@@ -115,11 +123,14 @@ class Submission:
     async def submit_draft(self, user_id: UUID, post_id: UUID) -> None:
         """Hands a draft in as it stands. Raises Conflict where it was handed in already."""
 
+        draft = await self._database.read(posts.get_post, post_id, user_id)
+        unfetched = await self._try_out(user_id, handed_again(draft.row))
+
         def hand_in(tx: Tx) -> None:
             post = posts.get_post(tx, post_id, user_id)
             if post.row.status != PostStatus.DRAFT:
                 raise Conflict("This post was handed in already.")
-            read = self._read(tx, user_id, handed_again(post.row), post.row.correlation_id)
+            read = self._read(tx, user_id, handed_again(post.row), post.row.correlation_id, unfetched=unfetched)
             _refuse(read)
             # whoever edited the draft since it was read here is not overwritten
             decisions.edit_post(tx, user_id, post_id, read.writing, expected_version=post.row.version)
@@ -179,11 +190,13 @@ class Submission:
             return await self._database.write(accept)
 
     def _read(
-        self, tx: Tx, user_id: UUID, handed: Handed, correlation_id: str, *, kept: datetime | None = None
-    ) -> _Read:
+        self, tx: Tx, user_id: UUID, handed: Handed, correlation_id: str, *, kept: datetime | None = None,
+        unfetched: str | None = None,
+    ) -> _Read:  # fmt: skip
         """Reads what was handed in against accounts, media, clock and rules: everything found, nothing written.
 
         `kept` is the time the post has already: an edit that leaves it alone keeps it, even when it has come meanwhile.
+        `unfetched` is what hinders platforms that fetch files by themselves.
         """
         problems: list[Problem] = []
         scheduled_at = read_schedule(handed.scheduled_at, handed.timezone, tx.now())
@@ -202,7 +215,7 @@ class Submission:
             () if handed.draft else tuple(chosen.values()), scheduled_at, handed.timezone, handed.max_lateness_seconds,
             correlation_id, handed.draft,
         )  # fmt: skip
-        fits = [self._fit(handed, account, files) for account in chosen.values()]
+        fits = [self._fit(handed, account, files, tx.now(), unfetched) for account in chosen.values()]
         return _Read(writing, fits, problems)
 
     def _chosen(self, tx: Tx, user_id: UUID, handed: Handed, problems: list[Problem]) -> dict[UUID, Account]:
@@ -237,15 +250,38 @@ class Submission:
             problems.append(Problem("accountIds", "too_many", f"One post goes to at most {TARGETS_LIMIT} accounts."))
         return chosen
 
-    def _fit(self, handed: Handed, account: Account, files: Mapping[UUID, Media]) -> Fit:
+    async def _try_out(self, user_id: UUID, handed: Handed) -> str | None:
+        """Whether platforms that fetch files by themselves would get them: what hinders them, as far as we can find out.
+
+        Asked before a post is stored, outside of any transaction: a person who schedules learns it now, and not then.
+        """
+        if handed.draft or not (handed.content.media or any(one.media for one in handed.overrides.values())):
+            return None
+        read, now = await self._database.read(lambda tx: (self._read(tx, user_id, handed, "", kept=None), tx.now()))
+        for fit in read.fits:
+            if fit.fetched and not fit.problems:
+                try:
+                    await self._reach.try_out(fit.fetched[0].key, fit.fetched[0], now)
+                except Unavailable as error:
+                    return error.message
+                return None
+        return None
+
+    def _fit(
+        self, handed: Handed, account: Account, files: Mapping[UUID, Media], now: datetime, unfetched: str | None
+    ) -> Fit:
         content = said_on(handed.content, handed.overrides, account.platform, account.id)
         table = self._platforms[account.platform].rules(account.facts)
         used = [files[use.media_id] for use in content.media if use.media_id in files]
-        problems = [
-            Problem(one.field, one.rule, one.message, account.platform, str(account.id))
-            for one in rule_table.check(content, used, table)
-        ]
-        return Fit(account, table.count(content.text, content.options), table.text_limit, table.text_unit, problems)
+        fetched = used if self._platforms[account.platform].fetches_media else []
+        found = rule_table.check(content, used, table)
+        hindrance = self._reach.find_hindrance(fetched[0].key, account.host, now) if fetched else None
+        if fetched and (hindrance or unfetched):
+            message = f"{table.name} could not get the files. {hindrance or unfetched}"
+            found.append(Problem("mediaItems", "not_fetchable", message))
+        problems = [Problem(one.field, one.rule, one.message, account.platform, str(account.id)) for one in found]
+        length = table.count(content.text, content.options)
+        return Fit(account, length, table.text_limit, table.text_unit, problems, fetched)
 
 
 def handed_again(row: Any) -> Handed:

@@ -4,12 +4,15 @@ import asyncio
 from datetime import timedelta
 
 from hayon import telemetry
-from hayon.errors import DatabaseUnreachable
+from hayon.errors import DatabaseUnreachable, PlatformError
 from hayon.media import MediaStore
+from hayon.outgoing import boot_seconds
 from hayon.store import media
 from hayon.store.database import Database
 
 EVERY_SECONDS = 30.0
+SWEEP_EVERY_SECONDS = 3600.0
+"""How often the store itself is swept. In a bucket this also keeps wanted files from being thrown away by its own rule."""
 FORGOTTEN_AFTER = timedelta(hours=24)
 BATCH = 50
 
@@ -22,14 +25,20 @@ class Tending:
         self._files = files
 
     async def run(self) -> None:
-        """A pass every half minute."""
+        """A pass every half minute, and every hour through all that the store holds."""
+        swept = -SWEEP_EVERY_SECONDS
         while True:
             try:
                 while await self.copy_once() == BATCH:
                     pass
                 await self.forget_once()
-            except (DatabaseUnreachable, OSError) as error:
+                if boot_seconds() - swept > SWEEP_EVERY_SECONDS:
+                    await self.sweep_once()
+                    swept = boot_seconds()
+            except DatabaseUnreachable as error:
                 telemetry.emit("database.unreachable", level="warning", reason=str(error))
+            except (PlatformError, OSError) as error:
+                telemetry.emit("media.unreachable", level="warning", reason=str(error))
             await asyncio.sleep(EVERY_SECONDS)
 
     async def copy_once(self) -> int:
@@ -41,6 +50,14 @@ class Tending:
             await self._files.copy(one.source, key)
             await self._database.write(media.keep_copy, one.post_id, one.media_id, one.position, key)
         return len(waiting)
+
+    async def sweep_once(self) -> int:
+        """Throws away files that no row knows: uploads never said to be complete, and what broke off. How many."""
+
+        async def keep(key: str) -> bool:
+            return await self._database.read(media.is_known, key)
+
+        return await self._files.sweep(FORGOTTEN_AFTER, keep)
 
     async def forget_once(self) -> int:
         """Throws away uploads that no post, draft or other, has referred to for a day. How many."""

@@ -102,22 +102,20 @@ class Worker:
         claim_id = uuid4()
         try:
             return await self._database.write(
-                outbox.claim_due, room=room, claim_id=claim_id, lease=self._lease, alone=alone
-            )
+                outbox.claim_due, room=room, places=self._slots - len(self._flying), claim_id=claim_id,
+                lease=self._lease, alone=alone,
+            )  # fmt: skip
         except DatabaseUnreachable:
             self._uncertain = claim_id
             raise
 
     def _room(self) -> dict[str, int]:
+        """How many more of each platform may be taken, those first that hold least; never more than are free together."""
         held = Counter(self._flying.values())
-        free = self._slots - len(self._flying)
-        room = {}
-        for platform in sorted(self._platforms, key=lambda one: held[one]):
-            places = min(free, self._share - held[platform])
-            if places > 0:
-                room[platform] = places
-                free -= places
-        return room
+        if len(self._flying) >= self._slots:
+            return {}
+        order = sorted(self._platforms, key=lambda one: held[one])
+        return {platform: self._share - held[platform] for platform in order if held[platform] < self._share}
 
     def _has_room(self) -> bool:
         return bool(self._room())

@@ -50,7 +50,11 @@ def said_on(content: Content, overrides: Mapping[str, Override], platform: str, 
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A stored file as measured when it was taken in. Sizes in bytes and pixels; `key` is where the media store keeps it."""
+    """A stored file as measured when it was taken in. Sizes in bytes and pixels; `key` is where the media store keeps it.
+
+    Codecs are named as FFmpeg names them, the frame rate is in frames a second; None on pictures. `animated`: a picture
+    that moves.
+    """
 
     id: UUID
     user_id: UUID
@@ -60,7 +64,33 @@ class Media:
     width: int | None = None
     height: int | None = None
     duration_seconds: float | None = None
+    video_codec: str | None = None
+    audio_codec: str | None = None
+    frame_rate: float | None = None
+    animated: bool = False
     ready: bool = False
+
+    @property
+    def is_video(self) -> bool:
+        """Whether it is a video; all else is a picture."""
+        return self.mime.startswith("video/")
+
+
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """What a picture has to be for a platform: the same fitting gives the same bytes of the same picture.
+
+    `mimes`: types it may have; another is made the first of them. Sizes in bytes and pixels. `narrowest` and `widest`
+    bound width / height; a picture beyond is put on a white ground of the nearest shape, nothing is cut off. `srgb`:
+    colours of another space, or with a profile, are brought into sRGB.
+    """
+
+    mimes: tuple[str, ...]
+    largest_bytes: int
+    largest_side: int | None = None
+    narrowest: float | None = None
+    widest: float | None = None
+    srgb: bool = False
 
 
 @dataclass(frozen=True, slots=True)

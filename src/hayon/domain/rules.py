@@ -4,7 +4,7 @@ The front desk, the dry run and the delivery all ask here. How a platform counts
 hands in; this file knows no platform by name.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,11 +23,61 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """The limits of one platform (for one account, where an instance sets its own). Sizes in bytes, sides in pixels.
+class MediaRules:
+    """What pictures, or what videos, a platform takes: how many in one post, and each of them. None: no such limit.
 
-    `count(text, options)` gives the length as the platform counts it, in `text_unit`. `more(content, media)` finds what
-    does not fit a table, as problems.
+    Sizes in bytes, sides in pixels, aspect as width / height, lengths in seconds, frame rate in frames a second, codecs
+    as FFmpeg names them. `animations`: pictures may move. What is only too large or of another shape, and is made to fit
+    before it is sent, is no limit.
+    """
+
+    limit: int
+    mimes: tuple[str, ...]
+    bytes_limit: int
+    pixels_limit: int | None = None
+    min_side: int | None = None
+    max_side: int | None = None
+    min_aspect: float | None = None
+    max_aspect: float | None = None
+    min_seconds: float | None = None
+    max_seconds: float | None = None
+    min_frame_rate: float | None = None
+    max_frame_rate: float | None = None
+    video_codecs: tuple[str, ...] = ()
+    audio_codecs: tuple[str, ...] = ()
+    alt_text_limit: int | None = None
+    animations: bool = True
+
+    def as_json(self) -> dict[str, Any]:
+        """The table as `GET /api/platforms` serves it."""
+        return {
+            "limit": self.limit,
+            "mimeTypes": list(self.mimes),
+            "bytesLimit": self.bytes_limit,
+            "pixelsLimit": self.pixels_limit,
+            "minSide": self.min_side,
+            "maxSide": self.max_side,
+            "minAspect": self.min_aspect,
+            "maxAspect": self.max_aspect,
+            "minSeconds": self.min_seconds,
+            "maxSeconds": self.max_seconds,
+            "minFrameRate": self.min_frame_rate,
+            "maxFrameRate": self.max_frame_rate,
+            "videoCodecs": list(self.video_codecs),
+            "audioCodecs": list(self.audio_codecs),
+            "altTextLimit": self.alt_text_limit,
+            "animations": self.animations,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The limits of one platform (for one account, where an instance sets its own).
+
+    `count(text, options)` gives the length as the platform counts it, in `text_unit`. `media_limit` is how many pictures
+    and videos together one post may have; `mixed` whether both kinds may stand in one. `speaks_alone` names the options that
+    are something to publish by themselves, a link say. `more(content, media)` finds
+    what does not fit a table, as problems.
     """
 
     platform: str
@@ -35,15 +85,20 @@ class Rules:
     text_limit: int
     text_unit: str
     count: Count
+    images: MediaRules
+    videos: MediaRules | None = None
+    media_limit: int = 0
+    mixed: bool = False
     text_bytes_limit: int | None = None
-    images_limit: int = 0
-    image_mimes: tuple[str, ...] = ()
-    image_bytes_limit: int = 0
-    image_pixels_limit: int | None = None
-    alt_text_limit: int | None = None
     media_required: bool = False
+    speaks_alone: tuple[str, ...] = ()
     options: Mapping[str, Option] = field(default_factory=dict)
     more: Callable[[Content, Sequence[Media]], Sequence[Problem]] = lambda content, media: ()  # noqa: ARG005 - the default finds nothing
+
+    @property
+    def most_media(self) -> int:
+        """How many pictures and videos together one post may have."""
+        return self.media_limit or max(self.images.limit, 0 if self.videos is None else self.videos.limit)
 
     def as_json(self) -> dict[str, Any]:
         """The table as `GET /api/platforms` serves it."""
@@ -51,13 +106,10 @@ class Rules:
             "platform": self.platform,
             "name": self.name,
             "text": {"limit": self.text_limit, "unit": self.text_unit, "bytesLimit": self.text_bytes_limit},
-            "images": {
-                "limit": self.images_limit,
-                "mimeTypes": list(self.image_mimes),
-                "bytesLimit": self.image_bytes_limit,
-                "pixelsLimit": self.image_pixels_limit,
-                "altTextLimit": self.alt_text_limit,
-            },
+            "images": self.images.as_json(),
+            "videos": None if self.videos is None else self.videos.as_json(),
+            "mediaLimit": self.most_media,
+            "mixed": self.mixed,
             "mediaRequired": self.media_required,
             "options": {
                 name: {"schema": dict(option.schema), "meaning": option.meaning}
@@ -100,7 +152,7 @@ def _check_text(content: Content, rules: Rules) -> list[Problem]:
                 rules.platform,
             )
         )
-    if not content.text.strip() and not content.media:
+    if not content.text.strip() and not content.media and not any(map(content.options.get, rules.speaks_alone)):
         problems.append(
             Problem(
                 "text",
@@ -119,49 +171,104 @@ def _check_text(content: Content, rules: Rules) -> list[Problem]:
 
 
 def _check_media(uses: Sequence[MediaUse], media: Sequence[Media], rules: Rules) -> list[Problem]:
-    problems = []
-
-    def found(index: int, rule: str, message: str, part: str = "") -> None:
-        problems.append(Problem(f"mediaItems[{index}]{part}", rule, message, rules.platform))
-
-    if len(uses) > rules.images_limit:
-        problems.append(
-            Problem(
-                "mediaItems",
-                "too_many",
-                f"{rules.name} takes {rules.images_limit} pictures in one post; this has {len(uses)}.",
-                rules.platform,
-            )
-        )
     known = {one.id: one for one in media}
-    for index, use in enumerate(uses):
-        one = known.get(use.media_id)
-        if one is None:
-            continue  # unknown media is refused before rules are asked: it concerns no platform
-        if one.mime not in rules.image_mimes:
-            kinds = ", ".join(rules.image_mimes)
-            found(index, "kind", f"{rules.name} does not take {one.mime} here; it takes {kinds}.")
-        elif rules.image_bytes_limit and one.size > rules.image_bytes_limit:
-            found(
-                index,
-                "too_large",
-                f"{rules.name} takes pictures up to {rules.image_bytes_limit:,} bytes; this one has {one.size:,}.",
-            )
-        if rules.image_pixels_limit and one.width and one.height and one.width * one.height > rules.image_pixels_limit:
-            found(
-                index,
-                "too_many_pixels",
-                f"{rules.name} takes pictures up to {rules.image_pixels_limit:,} pixels; this one has {one.width * one.height:,}.",
-            )
-        if rules.alt_text_limit is not None and len(use.alt_text) > rules.alt_text_limit:
-            over = len(use.alt_text) - rules.alt_text_limit
-            found(
-                index,
-                "alt_too_long",
-                f"{rules.name} takes {rules.alt_text_limit} characters of alt text; this has {over} too many.",
-                ".altText",
-            )
+    # media that is unknown is refused before rules are asked: it concerns no platform
+    present = [(index, use, known[use.media_id]) for index, use in enumerate(uses) if use.media_id in known]
+    problems = _check_counts([one for _, _, one in present], len(uses), rules)
+    for index, use, one in present:
+        kind = rules.videos if one.is_video else rules.images
+        if kind is None or one.mime not in kind.mimes:
+            taken = [*rules.images.mimes, *(rules.videos.mimes if rules.videos else ())]
+            faults = [("kind", f"{rules.name} does not take {one.mime} here; it takes {', '.join(taken)}.")]
+        else:
+            faults = list(_faults_of(one, kind, rules.name))
+        where = f"mediaItems[{index}]"
+        problems += [Problem(where, rule, message, rules.platform) for rule, message in faults]
+        if kind is not None and kind.alt_text_limit is not None and len(use.alt_text) > kind.alt_text_limit:
+            over = len(use.alt_text) - kind.alt_text_limit
+            words = f"{rules.name} takes {kind.alt_text_limit} characters of alt text; this has {over} too many."
+            problems.append(Problem(f"{where}.altText", "alt_too_long", words, rules.platform))
     return problems
+
+
+def _check_counts(media: Sequence[Media], count: int, rules: Rules) -> list[Problem]:
+    videos = sum(one.is_video for one in media)
+    images = len(media) - videos
+    if videos and images and not rules.mixed:
+        words = f"{rules.name} takes pictures or a video in one post, not both. Leave one kind out, or make two posts."
+        return [Problem("mediaItems", "mixed", words, rules.platform)]
+    found = [
+        (images, rules.images.limit, "pictures"),
+        (videos, rules.videos.limit if rules.videos else videos, "videos"),
+        (count, rules.most_media, "pictures and videos"),
+    ]
+    for number, limit, words in found:
+        if number > limit:
+            message = f"{rules.name} takes {limit} {words} in one post; this has {number}."
+            return [Problem("mediaItems", "too_many", message, rules.platform)]
+    return []
+
+
+def _faults_of(one: Media, kind: MediaRules, name: str) -> Iterator[tuple[str, str]]:
+    """What of one file does not fit: rule and sentence. A measure that is not known breaks no rule."""
+    what = "videos" if one.is_video else "pictures"
+    if kind.bytes_limit and one.size > kind.bytes_limit:
+        yield "too_large", f"{name} takes {what} up to {kind.bytes_limit:,} bytes; this one has {one.size:,}."
+    if one.width and one.height:
+        pixels, aspect = one.width * one.height, one.width / one.height
+        sides = min(one.width, one.height), max(one.width, one.height)
+        size = f"{one.width} by {one.height}"
+        if kind.pixels_limit and pixels > kind.pixels_limit:
+            yield "too_many_pixels", f"{name} takes {what} up to {kind.pixels_limit:,} pixels; this one has {pixels:,}."
+        if kind.min_side and sides[0] < kind.min_side:
+            yield "too_small", f"{name} takes {what} of at least {kind.min_side} pixels a side; this one has {size}."
+        if kind.max_side and sides[1] > kind.max_side:
+            yield "too_wide", f"{name} takes {what} of at most {kind.max_side} pixels a side; this one has {size}."
+        if kind.min_aspect and aspect < kind.min_aspect:
+            yield (
+                "too_narrow",
+                f"{name} takes {what} no narrower than {kind.min_aspect:g} to 1; this one is {aspect:.2f} to 1.",
+            )
+        if kind.max_aspect and aspect > kind.max_aspect:
+            yield (
+                "too_flat",
+                f"{name} takes {what} no wider than {kind.max_aspect:g} to 1; this one is {aspect:.2f} to 1.",
+            )
+    if one.animated and not kind.animations:
+        yield "animation", f"{name} takes no pictures that move. Use a still picture, or a video."
+    yield from _faults_of_film(one, kind, name)
+
+
+def _faults_of_film(one: Media, kind: MediaRules, name: str) -> Iterator[tuple[str, str]]:
+    seconds, rate = one.duration_seconds, one.frame_rate
+    if seconds is not None and kind.min_seconds and seconds < kind.min_seconds:
+        yield "too_short", f"{name} takes videos of at least {kind.min_seconds:g} s; this one has {seconds:.1f} s."
+    if seconds is not None and kind.max_seconds and seconds > kind.max_seconds:
+        yield (
+            "too_long_video",
+            f"{name} takes videos up to {_minutes(kind.max_seconds)}; this one has {_minutes(seconds)}.",
+        )
+    if rate is not None and kind.min_frame_rate and round(rate) < kind.min_frame_rate:
+        yield (
+            "frame_rate",
+            f"{name} takes videos of at least {kind.min_frame_rate:g} frames a second; this one has {rate:.0f}.",
+        )
+    if rate is not None and kind.max_frame_rate and round(rate) > kind.max_frame_rate:
+        yield (
+            "frame_rate",
+            f"{name} takes videos up to {kind.max_frame_rate:g} frames a second; this one has {rate:.0f}.",
+        )
+    for codec, codecs, word in (
+        (one.video_codec, kind.video_codecs, "video"),
+        (one.audio_codec, kind.audio_codecs, "sound"),
+    ):
+        if codec and codecs and codec not in codecs:
+            yield "codec", f"{name} takes {word} in {' or '.join(codecs)}; this one is in {codec}. Export it anew."
+
+
+def _minutes(seconds: float) -> str:
+    whole = round(seconds)
+    return f"{whole} s" if whole < 120 else f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
 
 
 def _check_options(options: Mapping[str, Any], rules: Rules) -> list[Problem]:

@@ -1,10 +1,24 @@
 """Takes in, measures, keeps and hands out files. Knows no rows: who refers to a file is the store's to say."""
 
-from hayon.media.contract import LARGEST_UPLOAD, Grant, MediaStore, Served, temp_key
+from hayon.media.cleaning import clean_file, measure_file
+from hayon.media.contract import (
+    KINDS,
+    LARGEST_PICTURE,
+    LARGEST_UPLOAD,
+    LARGEST_VIDEO,
+    Grant,
+    Measured,
+    MediaStore,
+    Served,
+    temp_key,
+)
+from hayon.media.fitting import fit_bytes
 from hayon.media.folder import LocalFolder
-from hayon.media.pictures import KINDS, Measured, measure
-from hayon.media.shrinking import shrink
+from hayon.media.reach import Reach
+from hayon.media.renditions import fit_picture, keep_thumbnail
+from hayon.media.thumbnails import thumbnail
 
 __all__ = [
-    "KINDS", "LARGEST_UPLOAD", "Grant", "LocalFolder", "Measured", "MediaStore", "Served", "measure", "shrink", "temp_key",
+    "KINDS", "LARGEST_PICTURE", "LARGEST_UPLOAD", "LARGEST_VIDEO", "Grant", "LocalFolder", "Measured", "MediaStore", "Reach",
+    "Served", "clean_file", "fit_bytes", "fit_picture", "keep_thumbnail", "measure_file", "temp_key", "thumbnail",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What every media store is, wherever it keeps its files, and how keys look. Holds no file itself."""
+"""What every media store is, wherever it keeps its files; which files are taken, and how keys look. Holds no file itself."""
 
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
@@ -8,18 +8,47 @@ from typing import Protocol
 from uuid import UUID, uuid4
 
 from hayon.errors import Invalid, NotFound, Problem
-from hayon.media.pictures import KINDS, Measured
 
-GRANT_LASTS = timedelta(minutes=15)
-LARGEST_UPLOAD = 50_000_000
+KINDS = {
+    "image/jpeg": "jpg", "image/png": "png", "image/gif": "gif", "image/webp": "webp",
+    "video/mp4": "mp4", "video/quicktime": "mp4", "video/webm": "webm",
+}  # fmt: skip
+"""What is taken in, and the ending of its keys. A QuickTime film is kept as an MP4."""
+TAKEN = "JPEG, PNG, GIF and WebP pictures and MP4, MOV and WebM videos can be posted."
+LARGEST_PICTURE = 50_000_000
+LARGEST_VIDEO = 1_000_000_000
+LARGEST_UPLOAD = max(LARGEST_PICTURE, LARGEST_VIDEO)
 """In bytes. What a platform takes is its own rule; this is what may be taken in at all."""
+GRANT_LASTS = timedelta(minutes=15)
 
 Keep = Callable[[str], Awaitable[bool]]
 """Says of a key whether anybody still refers to it."""
 
 _UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_ENDING = "|".join(KINDS.values())
-_KEY = re.compile(rf"(temp/{_UUID}/{_UUID}|posts/{_UUID}/{_UUID}/[1-9][0-9]{{0,3}})\.({_ENDING})")
+_ENDING = "|".join(dict.fromkeys(KINDS.values()))
+_WORD = "[0-9a-f]{16}"
+_KEY = re.compile(
+    rf"(?P<stem>temp/{_UUID}/{_UUID}|posts/{_UUID}/{_UUID}/[1-9][0-9]{{0,3}})(?P<word>\.{_WORD})?\.({_ENDING})"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a file really is. Size in bytes; width and height in pixels, as it is shown.
+
+    The last four are a video's: pictures a second on average, and codecs in FFmpeg's words (h264, hevc, vp9, aac, opus);
+    `audio_codec` is None where it is silent. `animated` is a picture's.
+    """
+
+    mime: str
+    size: int
+    width: int
+    height: int
+    animated: bool = False
+    duration_seconds: float | None = None
+    video_codec: str | None = None
+    audio_codec: str | None = None
+    frame_rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +78,8 @@ class Served:
 class MediaStore(Protocol):
     """Files under keys: `temp/{userId}/{uuid}.ext` for uploads, `posts/{userId}/{postId}/{n}.ext` for posts' own copies.
 
+    Beside a file may be renditions of it, made by ourselves: 16 hex digits stand before their ending
+    (`temp/{userId}/{uuid}.{word}.jpg`). They are files like all others, and go when the file goes whose they are.
     An upload is not there for anybody before it is completed; what is there never changes but for being replaced whole.
     Every method raises NotFound for a key that does not look like one.
     """
@@ -73,22 +104,32 @@ class MediaStore(Protocol):
         ...
 
     async def put(self, key: str, stream: AsyncIterable[bytes], largest: int = LARGEST_UPLOAD) -> None:
-        """Takes an upload without a grant, from our own hands; raises Invalid where it has more than `largest` bytes."""
+        """Takes an upload without a grant, from our own hands.
+
+        Raises Invalid where it has more than `largest` bytes, or more than its kind may have.
+        """
+        ...
+
+    async def keep(self, key: str, content: bytes) -> None:
+        """Stores a finished file that we made ourselves, a rendition say: it is there at once. May be repeated."""
         ...
 
     async def complete(self, key: str, mime: str) -> Measured:
         """Verifies what arrived, strips location and camera data, and from then on it is there. May be repeated.
 
-        Raises NotFound where nothing arrived, Invalid where it is not an undamaged picture of the declared type.
+        Raises NotFound where nothing arrived, Invalid where it is not an undamaged picture or video of the declared type.
         """
         ...
 
     async def read(self, key: str) -> bytes:
-        """The whole file. Raises NotFound."""
+        """The whole file, in memory: for pictures. Raises NotFound."""
         ...
 
-    def open_stream(self, key: str) -> AsyncIterator[bytes]:
-        """The file in pieces. Raises NotFound when the first is asked for."""
+    def open_stream(self, key: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        """The file in pieces, from byte `start` to before byte `stop` (both within it, as slices are), or to its end.
+
+        Raises NotFound when the first piece is asked for.
+        """
         ...
 
     async def size(self, key: str) -> int:
@@ -107,7 +148,7 @@ class MediaStore(Protocol):
         ...
 
     async def delete(self, key: str) -> None:
-        """Removes the file and what arrived for it. May be repeated."""
+        """Removes the file, its renditions and what arrived for it. May be repeated."""
         ...
 
     def public_url(self, key: str, lasts: timedelta, public_url: str, now: datetime) -> str:
@@ -115,33 +156,64 @@ class MediaStore(Protocol):
         ...
 
     async def serve(self, token: str, now: datetime) -> Served:
-        """The file of an address made by `public_url`. Raises Forbidden for a token that is not good, NotFound."""
+        """The file of an address made by `public_url`. Raises Forbidden for a token that is not good, NotFound.
+
+        Who wants a part of it asks `open_stream` for that part of `key`, and leaves `stream` alone.
+        """
         ...
 
     async def sweep(self, older_than: timedelta, keep: Keep) -> int:
-        """Removes uploads older than this that nobody refers to, and drafts that broke off. How many."""
+        """Removes uploads older than this that nobody refers to, and drafts that broke off. How many files.
+
+        Renditions are not asked about: each goes with its upload, or alone where that has gone already.
+        """
         ...
 
 
 def temp_key(user_id: UUID, mime: str) -> str:
     """A new key for an upload of this person. Raises Invalid for a type that is not taken."""
     if mime not in KINDS:
-        raise Invalid([Problem("mimeType", "kind", f"{mime or 'A file without a type'} is not taken; {TAKEN}.")])
+        raise Invalid([Problem("mimeType", "kind", f"{mime or 'A file without a type'} is not taken. {TAKEN}")])
     return f"temp/{user_id}/{uuid4()}.{KINDS[mime]}"
 
 
 def mime_of(key: str) -> str:
     """The type that a key's ending stands for. Raises NotFound for what is no key."""
-    found = _KEY.fullmatch(key)
-    if found is None:
-        raise NotFound("There is no such file.")
+    _parts(key)
     return next(mime for mime, ending in KINDS.items() if ending == key.rsplit(".", 1)[1])
+
+
+def stem_of(key: str) -> str:
+    """What a file's key and the keys of its renditions have in common. Raises NotFound for what is no key."""
+    return _parts(key)["stem"]
+
+
+def is_rendition(key: str) -> bool:
+    """Whether this is the key of a rendition. Raises NotFound for what is no key."""
+    return _parts(key)["word"] is not None
+
+
+def largest_of(mime: str) -> int:
+    """How many bytes a file of this type may have to be taken in."""
+    return LARGEST_VIDEO if mime.startswith("video/") else LARGEST_PICTURE
 
 
 def plain_mime(content_type: str) -> str:
     """A content type without parameters, in its usual spelling."""
     mime = content_type.split(";", maxsplit=1)[0].strip().lower()
-    return "image/jpeg" if mime in ("image/jpg", "image/pjpeg") else mime
+    return _OTHER_SPELLINGS.get(mime, mime)
 
 
-TAKEN = "JPEG, PNG, GIF and WebP are"
+def unfit(rule: str, message: str) -> Invalid:
+    """The error for a file that cannot be taken."""
+    return Invalid([Problem("file", rule, message)])
+
+
+def _parts(key: str) -> re.Match[str]:
+    found = _KEY.fullmatch(key)
+    if found is None:
+        raise NotFound("There is no such file.")
+    return found
+
+
+_OTHER_SPELLINGS = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "video/x-m4v": "video/mp4"}

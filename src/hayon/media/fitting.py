@@ -1,10 +1,11 @@
-"""Makes a picture fit a platform's limit of bytes or pixels. The same bytes in give the same bytes out."""
+"""Makes a picture what a platform wants: type, bytes, sides, shape, colours. The same bytes in give the same bytes out."""
 
 from functools import partial
 from io import BytesIO
 
 from PIL import Image, ImageCms, ImageOps
 
+from hayon.domain.model import Fitting
 from hayon.errors import Invalid, Rejected
 from hayon.media.metadata import strip
 from hayon.media.pictures import in_workshop, open_picture
@@ -14,43 +15,74 @@ _LONGEST_SIDE = 2560
 _SMALLEST_SIDE = 32
 _QUALITIES = (90, 84, 76)
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+_GROUND = "white"
+_SHAPE_TOLERANCE = 0.005
+"""How far beyond its bounds a shape may be: sides are whole pixels, so no picture hits a bound exactly."""
 
 
-async def shrink(
-    content: bytes, mime: str, largest_bytes: int, largest_side: int | None = None
-) -> tuple[bytes, str, int, int]:
-    """The picture as (bytes, mime, width, height), no larger than told; untouched where it fits already.
+async def fit_bytes(content: bytes, mime: str, fitting: Fitting) -> tuple[bytes, str, int, int]:
+    """The picture as (bytes, mime, width, height), as the fitting says; untouched where it fits already.
 
-    What has to be made smaller becomes a JPEG, or a PNG where it is see-through, in sRGB, upright and without any
-    talk. Repeating it gives the same bytes as long as the libraries stay the same, so a repeated upload is the same
-    blob. Raises Rejected where it cannot be read or cannot be made to fit.
+    What has to be changed becomes a JPEG, or a PNG where it is see-through and that is taken, in sRGB, upright and
+    without any talk. Repeating it gives the same bytes as long as the libraries stay the same, so a repeated upload is
+    the same blob. Raises Rejected where it cannot be read or cannot be made to fit.
     """
-    return await in_workshop(partial(_shrink, content, mime, largest_bytes, largest_side))
+    return await in_workshop(partial(_fit, content, mime, fitting))
 
 
-def _shrink(content: bytes, mime: str, largest_bytes: int, largest_side: int | None) -> tuple[bytes, str, int, int]:
+def _fit(content: bytes, mime: str, fitting: Fitting) -> tuple[bytes, str, int, int]:
     try:
         with open_picture(content) as picture:
-            width, height = picture.size
-            fits = len(content) <= largest_bytes and (largest_side is None or max(width, height) <= largest_side)
-            upright = picture.getexif().get(0x0112, 1) == 1
-            if fits and upright:
-                return content, mime, width, height
+            if _fits(picture, content, mime, fitting):
+                return content, mime, *picture.size
             if getattr(picture, "is_animated", False) and picture.format != "MPO":
-                raise Rejected("An animation cannot be made smaller here. Make it smaller and upload that.")
-            longest = min(largest_side or _LONGEST_SIDE, _LONGEST_SIDE)
+                raise Rejected("An animation cannot be made to fit here. Make it smaller, or use a still picture.")
+            longest = min(fitting.largest_side or _LONGEST_SIDE, _LONGEST_SIDE)
             picture.draft("RGB", (longest, longest))
-            ready = _ready(picture)
-            if (fitted := _fitted(ready, longest, largest_bytes)) is not None:
+            ready = _shaped(_ready(picture), fitting)
+            if (fitted := _fitted(ready, longest, fitting)) is not None:
                 return fitted
     except Invalid as error:
         raise Rejected(str(error)) from None
-    raise Rejected(f"This picture cannot be made to fit into {largest_bytes:,} bytes. Choose another.")
+    raise Rejected(f"This picture cannot be made to fit into {fitting.largest_bytes:,} bytes. Choose another.")
 
 
-def _fitted(picture: Image.Image, longest: int, largest_bytes: int) -> tuple[bytes, str, int, int] | None:
+def _fits(picture: Image.Image, content: bytes, mime: str, fitting: Fitting) -> bool:
+    return (
+        mime in fitting.mimes
+        and len(content) <= fitting.largest_bytes
+        and (fitting.largest_side is None or max(picture.size) <= fitting.largest_side)
+        and picture.getexif().get(0x0112, 1) == 1
+        and _wanted_shape(picture.size, fitting) == picture.size
+        and not (fitting.srgb and (picture.mode not in ("RGB", "L") or "icc_profile" in picture.info))
+    )
+
+
+def _wanted_shape(size: tuple[int, int], fitting: Fitting) -> tuple[int, int]:
+    """The nearest size whose shape is allowed and that holds all of the picture."""
+    width, height = size
+    if fitting.narrowest and width / height < fitting.narrowest - _SHAPE_TOLERANCE:
+        return round(height * fitting.narrowest), height
+    if fitting.widest and width / height > fitting.widest + _SHAPE_TOLERANCE:
+        return width, round(width / fitting.widest)
+    return size
+
+
+def _shaped(picture: Image.Image, fitting: Fitting) -> Image.Image:
+    """On a ground of an allowed shape, in the middle of it; without transparency where no wanted type knows it."""
+    wanted = _wanted_shape(picture.size, fitting)
+    if picture.mode == "RGBA" and ("image/png" not in fitting.mimes or wanted != picture.size):
+        ground = Image.new("RGB", picture.size, _GROUND)
+        ground.paste(picture, mask=picture.getchannel("A"))
+        picture = ground
+    if wanted == picture.size:
+        return picture
+    return ImageOps.pad(picture, wanted, color=_GROUND)
+
+
+def _fitted(picture: Image.Image, longest: int, fitting: Fitting) -> tuple[bytes, str, int, int] | None:
     """The largest version that fits, in the best quality that fits."""
-    see_through = picture.mode == "RGBA"
+    see_through, largest_bytes = picture.mode == "RGBA" or "image/jpeg" not in fitting.mimes, fitting.largest_bytes
     picture.thumbnail((longest, longest), Image.Resampling.LANCZOS)
     side = max(picture.size)
     while side >= _SMALLEST_SIDE:

@@ -14,17 +14,20 @@ from typing import Self
 from uuid import UUID
 
 from hayon.errors import Conflict, Forbidden, Invalid, NotFound, Problem
+from hayon.media.cleaning import clean_file, measure_file
 from hayon.media.contract import (
     GRANT_LASTS,
     LARGEST_UPLOAD,
     Grant,
     Keep,
+    Measured,
     Served,
+    is_rendition,
+    largest_of,
     mime_of,
     plain_mime,
     temp_key,
 )
-from hayon.media.pictures import Measured, clean, in_workshop, measure_bytes
 from hayon.vault import Vault
 
 _UPLOAD, _FILE = "media upload", "media file"
@@ -49,10 +52,10 @@ class LocalFolder:
         """See MediaStore. The address is `{public_url}/media/uploads/{token}`."""
         mime = plain_mime(mime)
         key = temp_key(user_id, mime)
-        if not 0 < size <= self._largest:
-            raise Invalid(
-                [Problem("size", "too_large", f"A file may have 1 to {self._largest:,} bytes, not {size:,}.")]
-            )
+        largest = min(self._largest, largest_of(mime))
+        if not 0 < size <= largest:
+            what = "video" if mime.startswith("video/") else "picture"
+            raise Invalid([Problem("size", "too_large", f"A {what} may have 1 to {largest:,} bytes, not {size:,}.")])
         expires_at = now + GRANT_LASTS
         token = self._vault.sign(_UPLOAD, {"key": key, "mime": mime, "size": size}, expires_at)
         url = f"{public_url.rstrip('/')}/media/uploads/{token}"
@@ -81,39 +84,41 @@ class LocalFolder:
 
     async def put(self, key: str, stream: AsyncIterable[bytes], largest: int = LARGEST_UPLOAD) -> None:
         """See MediaStore."""
-        await self._take(key, stream, largest=min(largest, self._largest))
+        await self._take(key, stream, largest=min(largest, self._largest, largest_of(mime_of(key))))
+
+    async def keep(self, key: str, content: bytes) -> None:
+        """See MediaStore."""
+        await asyncio.to_thread(_write, self._path(key), content)
 
     async def complete(self, key: str, mime: str) -> Measured:
         """See MediaStore. What arrives while this is at work changes nothing: one opened file is judged and kept."""
         path = self._path(key)
-        arrived = path.with_name(path.name + _ARRIVED)
-
-        def settle() -> Measured:
-            try:
-                content = arrived.read_bytes()
-            except FileNotFoundError:
-                return measure_bytes(_read(path))
-            cleaned, measured = clean(content, plain_mime(mime))
-            with _Draft(path) as draft:
-                draft.write(cleaned)
-            arrived.unlink(missing_ok=True)
-            return measured
-
-        return await in_workshop(settle)
+        arrived, draft = path.with_name(path.name + _ARRIVED), _draft_name(path)
+        try:
+            measured = await clean_file(arrived, plain_mime(mime), draft)
+            await asyncio.to_thread(_settle, arrived, draft, path)
+        except NotFound:
+            return await measure_file(path)
+        finally:
+            await asyncio.to_thread(draft.unlink, missing_ok=True)
+        return measured
 
     async def read(self, key: str) -> bytes:
         """See MediaStore."""
         return await asyncio.to_thread(_read, self._path(key))
 
-    async def open_stream(self, key: str) -> AsyncIterator[bytes]:
+    async def open_stream(self, key: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
         """See MediaStore."""
         try:
             file = await asyncio.to_thread(self._path(key).open, "rb")
         except FileNotFoundError:
             raise NotFound(_MISSING) from None
         with file:
-            while piece := await asyncio.to_thread(file.read, _PIECE):
+            file.seek(start)
+            left = None if stop is None else max(0, stop - start)
+            while piece := await asyncio.to_thread(file.read, _PIECE if left is None else min(_PIECE, left)):
                 yield piece
+                left = None if left is None else left - len(piece)
 
     async def size(self, key: str) -> int:
         """See MediaStore."""
@@ -132,11 +137,11 @@ class LocalFolder:
 
     async def delete(self, key: str) -> None:
         """See MediaStore."""
-        path = self._path(key)
+        path, alone = self._path(key), is_rendition(key)
 
         def remove() -> None:
-            for one in (path, path.with_name(path.name + _ARRIVED)):
-                one.unlink(missing_ok=True)
+            renditions = [] if alone else _find_beside(path, renditions=True)
+            _remove([path, path.with_name(path.name + _ARRIVED), *renditions])
 
         await asyncio.to_thread(remove)
 
@@ -158,15 +163,21 @@ class LocalFolder:
         before = time.time() - older_than.total_seconds()
         removed = 0
         for path in await asyncio.to_thread(_old_files, self._folder / "temp", before):
-            name = path.name.removesuffix(_ARRIVED)
-            key = f"temp/{path.parent.name}/{name}"
-            if path.name.endswith(_DRAFT) or not await keep(key):
-                await asyncio.to_thread(path.unlink, missing_ok=True)
-                removed += 1
+            if path.name.endswith(_DRAFT):
+                removed += await asyncio.to_thread(_remove, [path])
+                continue
+            upload = path.with_name(path.name.removesuffix(_ARRIVED))
+            with suppress(NotFound):  # what does not look like ours is left alone
+                key = f"temp/{path.parent.name}/{upload.name}"
+                if is_rendition(key):
+                    if not await asyncio.to_thread(_find_beside, path, renditions=False):
+                        removed += await asyncio.to_thread(_remove, [path])
+                elif not await keep(key):
+                    renditions = await asyncio.to_thread(_find_beside, upload, renditions=True)
+                    removed += await asyncio.to_thread(_remove, [path, *renditions])
         for path in await asyncio.to_thread(_old_files, self._folder / "posts", before):
             if path.name.endswith(_DRAFT):
-                await asyncio.to_thread(path.unlink, missing_ok=True)
-                removed += 1
+                removed += await asyncio.to_thread(_remove, [path])
         return removed
 
     async def _take(self, key: str, stream: AsyncIterable[bytes], *, largest: int, exactly: int | None = None) -> None:
@@ -244,6 +255,42 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         raise NotFound(_MISSING) from None
+
+
+def _write(path: Path, content: bytes) -> None:
+    with _Draft(path) as draft:
+        draft.write(content)
+
+
+def _settle(arrived: Path, draft: Path, path: Path) -> None:
+    """What was made of an upload takes its place. Raises NotFound where the upload was deleted in the meantime."""
+    if not arrived.exists() and not path.exists():
+        raise NotFound(_MISSING)
+    with draft.open("rb") as file:
+        os.fsync(file.fileno())
+    draft.replace(path)
+    _flush_folder(path.parent)
+    arrived.unlink(missing_ok=True)
+
+
+def _remove(paths: list[Path]) -> int:
+    """How many were there."""
+    removed = 0
+    for path in paths:
+        with suppress(FileNotFoundError):
+            path.unlink()
+            removed += 1
+    return removed
+
+
+def _find_beside(path: Path, *, renditions: bool) -> list[Path]:
+    """The renditions that belong to the same file as this one; or that file, with what arrived for it."""
+    found = []
+    for one in path.parent.glob(path.name.split(".", 1)[0] + ".*"):
+        middle, _, more = one.name.split(".", 1)[1].partition(".")
+        if renditions == (len(middle) == 16 and more != ""):
+            found.append(one)
+    return found
 
 
 def _copy(source: Path, to: Path) -> None:

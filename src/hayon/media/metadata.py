@@ -1,9 +1,11 @@
 """Takes location, camera and comment out of picture files without touching a pixel. Writes no file, decodes nothing.
 
 Each function returns the file rebuilt from the parts that are needed to show it, up to its proper end: what hangs
-behind it (a phone's little film, a second picture) goes too. All raise ValueError where the file breaks off.
+behind it (a phone's little film, a second picture) goes too. All raise ValueError where the file breaks off or has
+more parts than any picture needs.
 """
 
+import re
 import struct
 from collections.abc import Iterator
 
@@ -16,7 +18,13 @@ _PNG_KEPT = frozenset(
 )  # fmt: skip
 _WEBP_KEPT = frozenset((b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP"))  # WebP container specification
 _WEBP_EXIF_AND_XMP = 0x0C
+_MOST_PARTS = 200_000
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _GIF_KEPT = frozenset((b"NETSCAPE2.0", b"ANIMEXTS1.0", b"ICCRGBG1012"))
+
+
+class TooManyParts(ValueError):
+    """A file that costs more time to look through than any picture is worth."""
 
 
 def strip(mime: str, content: bytes) -> bytes:
@@ -27,11 +35,45 @@ def strip(mime: str, content: bytes) -> bytes:
         raise ValueError("the file breaks off") from error
 
 
+def count_scans(mime: str, content: bytes) -> int:
+    """How many times over the picture is drawn; only a progressive JPEG is more than once. Minds no damage.
+
+    Raises TooManyParts.
+    """
+    if mime == "image/jpeg":
+        return _count_jpeg_scans(content)
+    try:
+        for _ in _WAYS[mime](content):
+            pass
+    except TooManyParts:
+        raise
+    except (ValueError, struct.error, IndexError):
+        pass
+    return 1
+
+
+def _count_jpeg_scans(content: bytes) -> int:
+    """Goes from marker to marker as decoders do: over whatever stands where none is due, up to the end marker."""
+    found, place = 0, 2
+    for _ in _parts():
+        marker = _MARKER.search(content, place)
+        if marker is None or content[marker.start() + 1] == 0xD9:
+            return found
+        found += content[marker.start() + 1] == 0xDA
+        place = marker.end() + max(2, int.from_bytes(content[marker.end() : marker.end() + 2]))
+    return found
+
+
+def _parts() -> Iterator[int]:
+    yield from range(_MOST_PARTS)
+    raise TooManyParts("more parts than any picture needs")
+
+
 def _jpeg(content: bytes) -> Iterator[bytes]:
     """Segments (ITU-T T.81, annex B); of the application's own, only JFIF, colour profile and Adobe's colour transform."""
     yield content[:2]
     place = 2
-    while True:
+    for _ in _parts():
         while content[place + 1] == 0xFF:  # fill
             place += 1
         if content[place] != 0xFF:
@@ -63,20 +105,16 @@ def _is_talk(marker: int, told: bytes) -> bool:
 
 def _end_of_scan(content: bytes, place: int) -> int:
     """Where the next marker is that does not belong to the scan's own data (stuffing, restarts, fill)."""
-    while True:
-        place = content.find(b"\xff", place)
-        if place < 0:
-            raise ValueError("the file breaks off")
-        following = content[place + 1]
-        if following not in (0x00, 0xFF) and not 0xD0 <= following <= 0xD7:
-            return place
-        place += 1 if following == 0xFF else 2
+    marker = _MARKER.search(content, place)
+    if marker is None:
+        raise ValueError("the file breaks off")
+    return marker.start()
 
 
 def _png(content: bytes) -> Iterator[bytes]:
     yield content[:8]
     place = 8
-    while True:
+    for _ in _parts():
         length, kind = struct.unpack_from(">I4s", content, place)
         chunk = content[place : place + 12 + length]
         if len(chunk) < 12 + length:
@@ -92,8 +130,9 @@ def _webp(content: bytes) -> Iterator[bytes]:
     (length,) = struct.unpack_from("<I", content, 4)
     if len(content) < 8 + length:
         raise ValueError("the file breaks off")
-    kept, place = [], 12
+    kept, place, parts = [], 12, _parts()
     while place < 8 + length:
+        next(parts)
         kind, size = struct.unpack_from("<4sI", content, place)
         chunk = content[place : place + 8 + size]
         place += 8 + size + size % 2
@@ -109,7 +148,7 @@ def _gif(content: bytes) -> Iterator[bytes]:
     """Blocks (GIF89a specification); of the application's own, only those that loop an animation or give colours."""
     place = 13 + _table(content[10])
     yield content[:place]
-    while True:
+    for _ in _parts():
         start, kind = place, content[place]
         if kind == 0x3B:
             yield content[place : place + 1]

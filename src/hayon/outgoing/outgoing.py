@@ -61,6 +61,10 @@ class Outgoing:
         self._sessions: dict[tuple[bool, bool], aiohttp.ClientSession] = {}
         self._closed = False
 
+    def trust(self, address: str) -> None:
+        """Adds the origin of an address that is the operator's own, and was not known from the beginning."""
+        self._trusted |= {read_origin(address)}
+
     async def send(self, request: Request, *, deadline: Deadline | None = None, commit: bool = False) -> Answer:
         """The answer to one request, whatever its status.
 

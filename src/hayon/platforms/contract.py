@@ -3,12 +3,12 @@
 Adapters raise the platform errors of `hayon.errors`, never retry, never sleep, and keep no state of their own.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from hayon.domain.model import Account, Content, Media, Receipt
+from hayon.domain.model import Account, Content, Fitting, Media, Receipt
 from hayon.domain.rules import Rules
 from hayon.outgoing import Answer, Outgoing, Request
 
@@ -16,13 +16,39 @@ Credential = Mapping[str, Any]
 """The opened secret of an account: what the adapter itself put together when it connected or refreshed."""
 
 
-@dataclass(frozen=True, slots=True)
-class ParcelMedia:
-    """One file of a parcel. `read()` gives its bytes, from wherever the media store keeps it now."""
+class ParcelMedia(Protocol):
+    """One file of a parcel, wherever the media store keeps it now."""
 
-    media: Media
-    alt_text: str
-    read: Callable[[], Awaitable[bytes]]
+    @property
+    def media(self) -> Media:
+        """What it was measured to be."""
+        ...
+
+    @property
+    def alt_text(self) -> str:
+        """The author's words for those who cannot see it."""
+        ...
+
+    async def read(self) -> bytes:
+        """All of it. For pictures: a video may be larger than memory."""
+        ...
+
+    def stream(self) -> AsyncIterator[bytes]:
+        """All of it in pieces. Taking them counts as progress of the delivery: the lease is renewed on the way."""
+        ...
+
+    async def fit(self, fitting: Fitting) -> "ParcelMedia":
+        """This picture as a platform wants it: itself where it fits already, else a version that is made once and kept.
+
+        Raises Rejected where it cannot be made to fit.
+        """
+        ...
+
+    async def address(self) -> str:
+        """Where a platform can fetch it for some hours. The address was fetched by us first: raises Unavailable, with
+        what the operator has to do, where it does not answer with this very file.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +57,8 @@ class Parcel:
 
     `idempotency_key` is chosen when the post is submitted and never changes. `checkpoint` is what this adapter saved for
     this version of the content, empty at first. `now` is the database's time when the parcel was gathered, `first_sent_at`
-    that of the first intent of this target (None before there is one). `allow_link_card` is False where the operator
+    that of the first intent of this target (None before there is one). `doubted`: an earlier call of this target may have
+    landed, so that no refusal of a later one proves anything. `allow_link_card` is False where the operator
     switched fetching of linked pages off.
     """
 
@@ -43,6 +70,7 @@ class Parcel:
     checkpoint: Mapping[str, Any]
     now: datetime
     first_sent_at: datetime | None = None
+    doubted: bool = False
     correlation_id: str = ""
     allow_link_card: bool = True
 
@@ -102,7 +130,10 @@ class Publishing(Protocol):
     platform: str
     """The word for it in addresses, database and code, for example "bluesky"."""
     settles_within: timedelta | None
-    """How long after our deadline a request may still take effect, plus how long a listing may lag. None: never settles."""
+    """How long after our deadline a request may still take effect, plus how long a listing may lag. None: never settles,
+    an absence proves nothing."""
+    fetches_media: bool
+    """Whether the platform fetches pictures and videos from an address of ours: then that address must be public."""
 
     def rules(self, facts: Mapping[str, Any]) -> Rules:
         """The limits that hold for an account with these facts; the platform's defaults for no facts."""
@@ -125,6 +156,18 @@ class Publishing(Protocol):
 
     async def reconcile(self, parcel: Parcel, handles: Mapping[str, Any], outgoing: Outgoing) -> Look:
         """Reads only: is what was to be published with these handles live?"""
+        ...
+
+    def settles(self, handles: Mapping[str, Any]) -> timedelta | None:
+        """`settles_within` for a call with these handles, where one way of publishing settles and another does not."""
+        ...
+
+    async def locate(self, account: Account, credential: Credential, remote_id: str, outgoing: Outgoing) -> str | None:
+        """Reads only: the public address of a post whose receipt names none; None where the platform does not tell (yet)."""
+        ...
+
+    async def remove(self, account: Account, credential: Credential, remote_id: str, outgoing: Outgoing) -> bool:
+        """Deletes a post of this account. True also where it is gone already; False where the platform offers no way."""
         ...
 
 

@@ -12,7 +12,7 @@ from hayon.sandbox.world import World
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve a world; prints one line of JSON, `{"url", "pid"}`, once connections are accepted."""
-    parser = argparse.ArgumentParser(prog="hayon.sandbox", description="Simulated Bluesky and Mastodon.")
+    parser = argparse.ArgumentParser(prog="hayon.sandbox", description="Simulated platforms.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--limits", choices=("real", "none"), default="real", help="none: no rate limits")

@@ -13,10 +13,9 @@ import uvicorn
 from starlette.applications import Starlette
 
 from hayon.sandbox import timeline
-from hayon.sandbox.bluesky.routes import routes as bluesky_routes
 from hayon.sandbox.connection import CuttableProtocol
 from hayon.sandbox.control import Control
-from hayon.sandbox.mastodon.routes import routes as mastodon_routes
+from hayon.sandbox.pages import Pages
 from hayon.sandbox.world import World
 
 KEEP_ALIVE_SECONDS = 75
@@ -24,13 +23,14 @@ KEEP_ALIVE_SECONDS = 75
 
 
 def build(world: World) -> Starlette:
-    """The application: `/bluesky`, `/mastodon`, `/control`, and the pages with what has landed."""
+    """The application: each platform under its name, `/control`, and the pages with what has landed."""
+    pages, sites = Pages(), world.sites.values()
     return Starlette(
         routes=[
-            *bluesky_routes(world),
-            *mastodon_routes(world),
+            *(route for site in sites for route in site.routes(world)),
+            *(route for site in sites for route in site.pages(world, pages)),
             *Control(world).routes(),
-            *timeline.routes(world),
+            *timeline.routes(world, pages),
         ]
     )
 

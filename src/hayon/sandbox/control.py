@@ -9,8 +9,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
 from hayon.sandbox.faults import KINDS, Fault, FaultError
-from hayon.sandbox.model import Account, LedgerEntry, Platform
-from hayon.sandbox.world import World, WorldError, iso
+from hayon.sandbox.ground import WorldError
+from hayon.sandbox.model import Account, LedgerEntry
+from hayon.sandbox.moments import iso
+from hayon.sandbox.world import World
 
 FAULT_FIELDS = frozenset(
     {"platform", "kind", "operation", "account", "count", "skip", "seconds", "status", "body", "headers"}
@@ -96,7 +98,7 @@ class Control:
 
     async def _accounts(self, request: Request) -> tuple[Any, int]:
         origin = str(request.base_url)
-        return {"accounts": [account_json(account, origin) for account in self._world.accounts.values()]}, 200
+        return {"accounts": [self._shown(account, origin) for account in self._world.accounts.values()]}, 200
 
     async def _add_account(self, request: Request) -> tuple[Any, int]:
         given = await _body(request)
@@ -106,7 +108,7 @@ class Control:
             str(given.get("displayName") or ""),
             app_name=str(given.get("appName") or "Hayon"),
         )
-        return account_json(account, str(request.base_url)), 201
+        return self._shown(account, str(request.base_url)), 201
 
     async def _change_account(self, request: Request) -> tuple[Any, int]:
         path = request.path_params
@@ -121,7 +123,7 @@ class Control:
             self._world.set_standing(account, _text(await _body(request), "standing"))
         else:
             raise WorldError("an account can be changed by renew, revoke, expire and standing")
-        return account_json(account, str(request.base_url)), 200
+        return self._shown(account, str(request.base_url)), 200
 
     async def _reset(self, _: Request) -> tuple[Any, int]:
         self._world.reset()
@@ -139,24 +141,15 @@ class Control:
         self._world.set_latency(_text(given, "platform"), _number(given, "seconds"))
         return {str(platform): seconds for platform, seconds in self._world.latency.items()}, 200
 
-
-def account_json(account: Account, origin: str) -> dict[str, Any]:
-    """An account with what one needs to connect it; `origin` ends with a slash."""
-    body: dict[str, Any] = {
-        "platform": account.platform,
-        "id": account.account_id,
-        "handle": account.handle,
-        "displayName": account.display_name,
-        "standing": account.standing,
-    }
-    if account.platform is Platform.BLUESKY:
-        return body | {
-            "service": f"{origin}bluesky",
-            "identifier": account.handle,
-            "appPassword": account.secret,
-            "password": account.password,
+    def _shown(self, account: Account, origin: str) -> dict[str, Any]:
+        return {
+            "platform": account.platform,
+            "id": account.account_id,
+            "handle": account.handle,
+            "displayName": account.display_name,
+            "standing": account.standing,
+            **self._world.sites[account.platform].connection(account, origin),
         }
-    return body | {"instanceUrl": f"{origin}mastodon", "accessToken": account.secret, "appName": account.app_name}
 
 
 def entry_json(entry: LedgerEntry) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Planned mishaps: what kinds there are, where each makes sense, and the plan that says which request meets which.
 
-Deciding only. The gate plays the faults; nothing here waits, answers or cuts.
+Deciding only. The gate and the platforms play the faults; nothing here waits, answers or cuts.
 """
 
 from collections.abc import Mapping
@@ -9,128 +9,91 @@ from typing import Any
 
 from hayon.sandbox.model import Platform
 
-BLUESKY_OPERATIONS = frozenset(
-    [
-        "createSession",
-        "refreshSession",
-        "getSession",
-        "deleteSession",
-        "describeServer",
-        "resolveHandle",
-        "getProfile",
-        "uploadBlob",
-        "putRecord",
-        "createRecord",
-        "getRecord",
-        "listRecords",
-        "deleteRecord",
-    ]
-)
-MASTODON_OPERATIONS = frozenset(
-    [
-        "getInstance",
-        "verifyCredentials",
-        "createApp",
-        "token",
-        "revoke",
-        "uploadMedia",
-        "getMedia",
-        "updateMedia",
-        "deleteMedia",
-        "createStatus",
-        "getStatus",
-        "getSource",
-        "deleteStatus",
-        "listStatuses",
-    ]
-)
-OPERATIONS: Mapping[Platform, frozenset[str]] = {
-    Platform.BLUESKY: BLUESKY_OPERATIONS,
-    Platform.MASTODON: MASTODON_OPERATIONS,
-}
-
-BOTH = frozenset(Platform)
-ONLY_BLUESKY = frozenset({Platform.BLUESKY})
-ONLY_MASTODON = frozenset({Platform.MASTODON})
-
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a kind of fault needs and where it may be planned."""
+    """What a kind of fault needs."""
 
     meaning: str
     ends: bool = False
     """It decides how the request ends; of several, a request meets only the first."""
-    platforms: frozenset[Platform] = BOTH
-    operation: str | None = None
-    """The only operation it can meet."""
+    particular: bool = False
+    """A platform says where it can be played, or why it cannot; any other can be played everywhere."""
     seconds: float | None = None
     """Its length unless one is given; None: it has no length."""
     lasts: bool = False
     """A habit of the server: stays until cleared unless a count is given."""
-    why_not: str = ""
-    """The reason for being refused on the other platform."""
+    on_repeats: bool = False
+    """Its count is of repeats, which only the platform recognises, and not of requests."""
 
 
 KINDS: Mapping[str, Kind] = {
     "delay": Kind("the effect and the answer wait `seconds`", seconds=1.0),
     "delay_answer": Kind("the effect takes place at once, the answer waits `seconds`", seconds=1.0),
     "refuse": Kind("answered with `status`, `body`, `headers`; no effect", ends=True),
-    "rate_limit": Kind("429 as the platform words it, for `seconds`; no effect", ends=True, seconds=60.0),
+    "rate_limit": Kind(
+        "refused as the platform words too many calls, for `seconds`; no effect", ends=True, seconds=60.0
+    ),
     "drop_before": Kind("the connection is cut before any effect", ends=True),
     "accept_then_drop": Kind("the effect takes place, then the connection is cut", ends=True),
     "accept_late": Kind("silence; the effect takes place `seconds` after arrival", ends=True, seconds=5.0),
     "error_after_accept": Kind("the effect takes place, the answer is `status` (500)", ends=True),
     "revoke_token": Kind("the account's credential is revoked just before this request"),
-    "expire_token": Kind(
-        "the account's access tokens expire just before this request",
-        platforms=ONLY_BLUESKY,
-        why_not="Mastodon's access tokens never expire",
-    ),
+    "expire_token": Kind("the account's access tokens expire just before this request", particular=True),
     "list_late": Kind(
         "what lands appears in listings `seconds` later",
-        platforms=ONLY_MASTODON,
-        operation="createStatus",
+        particular=True,
         seconds=30.0,
         lasts=True,
-        why_not="getRecord on a PDS is strongly consistent",
+    ),
+    "status_late": Kind(
+        "read by its id, a container or post shows the publishing `seconds` later",
+        particular=True,
+        seconds=30.0,
+        lasts=True,
+    ),
+    "double_on_repeat": Kind(
+        "a repeat of the publishing call makes a second copy",
+        particular=True,
+        lasts=True,
+        on_repeats=True,
     ),
     "key_at_start": Kind(
         "the Idempotency-Key is checked only when a request begins (Mastodon up to 4.5)",
-        platforms=ONLY_MASTODON,
-        operation="createStatus",
+        particular=True,
         lasts=True,
-        why_not="Bluesky has no idempotency key",
     ),
     "crash_on_repeat": Kind(
         "a repeat under a known Idempotency-Key answers 500 and makes no copy (Mastodon 4.6.0)",
-        platforms=ONLY_MASTODON,
-        operation="createStatus",
+        particular=True,
         lasts=True,
-        why_not="Bluesky has no idempotency key",
+        on_repeats=True,
     ),
-    "silent_drop": Kind(
-        "200 with an id that is never stored, as Mastodon's anti-spam does",
-        platforms=ONLY_MASTODON,
-        operation="createStatus",
-        why_not="a PDS has no such habit",
-    ),
+    "silent_drop": Kind("200 with an id that is never stored, as Mastodon's anti-spam does", particular=True),
     "slow_media": Kind(
-        "an upload is answered 202 and is being processed for `seconds`",
-        platforms=ONLY_MASTODON,
-        operation="uploadMedia",
+        "a file is taken and is being processed for `seconds`",
+        particular=True,
         seconds=10.0,
         lasts=True,
-        why_not="a PDS takes blobs at once",
     ),
     "failed_media": Kind(
-        "an upload is answered 202 and its processing fails after `seconds`",
-        platforms=ONLY_MASTODON,
-        operation="uploadMedia",
+        "a file is taken and its processing fails after `seconds`",
+        particular=True,
         seconds=0.0,
-        why_not="a PDS takes blobs at once",
     ),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Mishaps:
+    """What can go wrong on one platform."""
+
+    operations: frozenset[str]
+    """The names of all its operations."""
+    where: Mapping[str, tuple[str, ...]]
+    """The particular kinds that it plays, each with the operations that can meet it; none named: all."""
+    why_not: Mapping[str, str]
+    """The particular kinds that it does not play, each with the reason."""
 
 
 class FaultError(ValueError):
@@ -172,9 +135,10 @@ class Met:
 
 
 class FaultPlan:
-    """All planned faults of a world, in the order they were planned."""
+    """All planned faults of a world, in the order they were planned, and what its platforms can play."""
 
-    def __init__(self) -> None:
+    def __init__(self, platforms: Mapping[Platform, Mishaps]) -> None:
+        self._platforms = platforms
         self._faults: list[Fault] = []
         self._next_id = 1
 
@@ -197,9 +161,10 @@ class FaultPlan:
 
         `lasts` keeps it until it is cleared. `account` is an id or a handle. FaultError if it makes no sense.
         """
-        where, rules = _known(platform, kind, operation)
-        if operation is None and rules.operation is not None:
-            operation = rules.operation
+        where, rules = self._known(platform, kind, operation)
+        possible = self._platforms[where].where.get(kind, ())
+        if operation is None and len(possible) == 1:
+            operation = possible[0]
         if seconds is not None and rules.seconds is None:
             raise FaultError(f"{kind} has no seconds")
         if (count is not None and count < 1) or skip < 0 or (seconds is not None and seconds < 0):
@@ -224,7 +189,7 @@ class FaultPlan:
         met: list[Fault] = []
         ended = False
         for fault in self._faults:
-            if fault.platform is not platform or fault.operation not in (None, operation):
+            if fault.platform is not platform or not self._is_for(fault, operation):
                 continue
             if fault.account is not None and fault.account not in names:
                 continue
@@ -235,7 +200,7 @@ class FaultPlan:
                 continue
             met.append(fault)
             ended = ended or KINDS[fault.kind].ends
-            if fault.kind != "crash_on_repeat":  # counts repeats, not requests
+            if not KINDS[fault.kind].on_repeats:
                 self._strike(fault)
         self._faults = [fault for fault in self._faults if fault.left != 0]
         return Met(tuple(met))
@@ -253,25 +218,30 @@ class FaultPlan:
         """Drop one fault, or all."""
         self._faults = [fault for fault in self._faults if fault_id is not None and fault.fault_id != fault_id]
 
+    def _is_for(self, fault: Fault, operation: str) -> bool:
+        if fault.operation is not None:
+            return fault.operation == operation
+        possible = self._platforms[fault.platform].where.get(fault.kind, ())
+        return not possible or operation in possible
+
+    def _known(self, platform: str, kind: str, operation: str | None) -> tuple[Platform, Kind]:
+        where = next((one for one in self._platforms if one == platform), None)
+        if where is None:
+            raise FaultError(f"there is no platform {platform!r}")
+        rules, mishaps = KINDS.get(kind), self._platforms[where]
+        if rules is None:
+            raise FaultError(f"there is no fault {kind!r}; there are {', '.join(sorted(KINDS))}")
+        if rules.particular and kind not in mishaps.where:
+            raise FaultError(f"{kind} is not possible on {where}: {mishaps.why_not[kind]}")
+        if operation is not None and operation not in mishaps.operations:
+            raise FaultError(f"{where} has no operation {operation!r}; it has {', '.join(sorted(mishaps.operations))}")
+        possible = mishaps.where.get(kind, ())
+        if possible and operation not in (None, *possible):
+            raise FaultError(f"{kind} is only possible for {' and '.join(possible)}")
+        return where, rules
+
     @staticmethod
     def _strike(fault: Fault) -> None:
         fault.struck += 1
         if fault.left is not None:
             fault.left -= 1
-
-
-def _known(platform: str, kind: str, operation: str | None) -> tuple[Platform, Kind]:
-    try:
-        where = Platform(platform)
-    except ValueError:
-        raise FaultError(f"there is no platform {platform!r}") from None
-    rules = KINDS.get(kind)
-    if rules is None:
-        raise FaultError(f"there is no fault {kind!r}; there are {', '.join(sorted(KINDS))}")
-    if where not in rules.platforms:
-        raise FaultError(f"{kind} is not possible on {where}: {rules.why_not}")
-    if operation is not None and operation not in OPERATIONS[where]:
-        raise FaultError(f"{where} has no operation {operation!r}; it has {', '.join(sorted(OPERATIONS[where]))}")
-    if rules.operation is not None and operation not in (None, rules.operation):
-        raise FaultError(f"{kind} is only possible for {rules.operation}")
-    return where, rules

@@ -18,9 +18,10 @@ from starlette.types import Receive, Scope, Send
 
 from hayon.sandbox.connection import cut, until_gone
 from hayon.sandbox.faults import Fault, Met
+from hayon.sandbox.ground import Ground
 from hayon.sandbox.masking import body_shown, headers_shown, query_shown
 from hayon.sandbox.model import Account, Platform
-from hayon.sandbox.world import World, iso
+from hayon.sandbox.moments import iso
 
 
 @dataclass(slots=True)
@@ -45,7 +46,8 @@ class Call:
     """One request on its way through the gate."""
 
     request: Request
-    world: World
+    world: Ground
+    platform: Platform
     request_id: int
     account: Account | None
     met: Met
@@ -86,6 +88,12 @@ class Endpoint:
     begin: Callable[[Call], None] | None = None
     hold: Callable[[Call], AbstractAsyncContextManager[None]] = _nothing
     body_bytes: int = 1_000_000
+    intake: Callable[[Call], Awaitable[None]] | None = None
+    """Reads `call.request.stream()` itself, a body too large for memory; `call.body` stays empty. TooLargeError if it is."""
+
+
+class TooLargeError(Exception):
+    """A body is over its limit."""
 
 
 class Manners(Protocol):
@@ -93,8 +101,8 @@ class Manners(Protocol):
 
     platform: Platform
 
-    def find_account(self, world: World, request: Request) -> Account | None:
-        """The account behind the request's credential, good or not."""
+    def find_account(self, world: Ground, request: Request, body: bytes) -> Account | None:
+        """The account behind the request's credential, good or not; asked before the body was read, and after it."""
 
     def too_large(self) -> Answer:
         """A body over the limit."""
@@ -103,13 +111,13 @@ class Manners(Protocol):
         """A server error."""
 
     def rate_limited(self, call: Call, seconds: float) -> Answer:
-        """429 with the platform's own headers."""
+        """What the platform says after too many calls, with its own headers."""
 
 
 class Gate:
     """Lets requests of one platform through to its endpoints and plays the faults they meet."""
 
-    def __init__(self, world: World, manners: Manners) -> None:
+    def __init__(self, world: Ground, manners: Manners) -> None:
         self.world = world
         self.manners = manners
         self._late: set[asyncio.Task[None]] = set()
@@ -121,21 +129,26 @@ class Gate:
     async def let_in(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         """Carry one request from its arrival to its answer, its silence or its end."""
         world, request = self.world, Request(scope, receive)
-        account = self.manners.find_account(world, request)
-        names = frozenset((account.account_id, account.handle)) if account else frozenset()
-        call = Call(request, world, world.next_request_id(), account, Met())
+        account = self.manners.find_account(world, request, b"")
+        call = Call(request, world, self.manners.platform, world.next_request_id(), account, Met())
         line = self._log(call, endpoint)
         began = time.monotonic()
         try:
             try:
-                call.body = await _read(request, endpoint.body_bytes)
-            except _TooLargeError:
+                if endpoint.intake:
+                    await endpoint.intake(call)
+                else:
+                    call.body = await _read(request, endpoint.body_bytes)
+            except TooLargeError:
                 await self._leave(self.manners.too_large(), call, line, receive, send)
                 return
             except ClientDisconnect:
                 line["outcome"] = "left"
                 return
-            call.met = world.faults.meet(self.manners.platform, endpoint.operation, names)
+            if call.account is None:
+                call.account = self.manners.find_account(world, request, call.body)
+                line.update(_who(call.account))
+            call.met = world.faults.meet(self.manners.platform, endpoint.operation, _names(call.account))
             line["body"] = body_shown(request.headers.get("content-type", ""), call.body)
             line["faults"] = [fault.kind for fault in call.met.faults]
             self._touch_credentials(call)
@@ -180,16 +193,13 @@ class Gate:
         if ending is None:
             return None
         if ending.kind == "rate_limit":
-            return self.manners.rate_limited(call, ending.seconds)
+            return _reworded(self.manners.rate_limited(call, ending.seconds), ending)
         if ending.kind == "refuse":
             return self._error(ending)
         return None
 
     def _error(self, fault: Fault) -> Answer:
-        status = fault.status or 500
-        answer = self.manners.failed(status) if fault.body is None else Answer(fault.body, status)
-        answer.headers.update(fault.headers)
-        return answer
+        return _reworded(self.manners.failed(fault.status or 500), fault)
 
     def _accept_later(self, endpoint: Endpoint, call: Call, line: dict[str, Any], at: float) -> None:
         generation = self.world.generation
@@ -236,8 +246,7 @@ class Gate:
             "method": request.method,
             "path": request.url.path,
             "query": query_shown(request.url.query),
-            "account": call.account.account_id if call.account else None,
-            "handle": call.account.handle if call.account else None,
+            **_who(call.account),
             "headers": headers_shown(request.headers),
             "body": None,
             "status": None,
@@ -260,8 +269,18 @@ class Door:
         await self._gate.let_in(self._endpoint, scope, receive, send)
 
 
-class _TooLargeError(Exception):
-    pass
+def _who(account: Account | None) -> dict[str, Any]:
+    return {"account": account.account_id if account else None, "handle": account.handle if account else None}
+
+
+def _names(account: Account | None) -> frozenset[str]:
+    return frozenset((account.account_id, account.handle)) if account else frozenset()
+
+
+def _reworded(answer: Answer, fault: Fault) -> Answer:
+    """The platform's answer with what the fault says otherwise; another body leaves no word of it but its headers."""
+    body = answer.body if fault.body is None else fault.body
+    return Answer(body, fault.status or answer.status, {**answer.headers, **fault.headers})
 
 
 @dataclass(slots=True)
@@ -290,10 +309,10 @@ async def _outcome(endpoint: Endpoint, call: Call) -> Answer:
 async def _read(request: Request, limit: int) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limit:
-        raise _TooLargeError
+        raise TooLargeError
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > limit:
-            raise _TooLargeError
+            raise TooLargeError
     return bytes(body)

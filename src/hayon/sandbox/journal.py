@@ -71,6 +71,15 @@ class Files:
             unfinished.rename(path)
         return digest
 
+    def aside(self, name: str) -> Path:
+        """A place beside the files for one that is still arriving; nothing finds it there. `adopt` makes it one of them."""
+        return self._open_folder() / f"{name}.arriving"
+
+    def adopt(self, path: Path, digest: str) -> str:
+        """Keep the file at `path`, which lies aside, under its digest, which is returned. Nothing is copied."""
+        path.rename(self._open_folder() / digest)
+        return digest
+
     def find(self, digest: str) -> Path | None:
         """Where the bytes lie."""
         if self._folder is None or not digest.isalnum():

@@ -1,12 +1,17 @@
-"""What a world's platforms allow: sizes, lifetimes and rates, as one value; and the meter that counts the rates."""
+"""How a world's platforms are limited: their sizes and rates, as one value; and the meter that counts the rates.
+
+The numbers themselves stand with each platform.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Self
+from dataclasses import dataclass, field, replace
+from typing import Any, Self, TypeVar
 
 MEBIBYTE = 2**20
 HOUR = 3600
 DAY = 24 * HOUR
+
+Sizes = TypeVar("Sizes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,59 +23,17 @@ class Rate:
     aligned: bool = False
 
 
-REAL_RATES: Mapping[str, Rate] = {
-    # atproto: packages/pds/src/rate-limits.ts and the methods that name them
-    "bluesky.write.hour": Rate(5_000, HOUR),
-    "bluesky.write.day": Rate(35_000, DAY),
-    "bluesky.upload": Rate(1_000, DAY),
-    "bluesky.session.five": Rate(30, 300),
-    "bluesky.session.day": Rate(300, DAY),
-    "bluesky.any": Rate(3_000, 300),
-    # mastodon: config/initializers/rack_attack.rb, app/lib/rate_limiter.rb
-    "mastodon.token": Rate(300, 300, aligned=True),
-    "mastodon.account": Rate(1_500, 300, aligned=True),
-    "mastodon.address": Rate(300, 300, aligned=True),
-    "mastodon.media": Rate(30, 1_800, aligned=True),
-    "mastodon.delete": Rate(30, 1_800, aligned=True),
-    "mastodon.statuses": Rate(300, 3 * HOUR, aligned=True),
-    "mastodon.apps": Rate(5, 600, aligned=True),
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Every number a simulated platform enforces. Bytes and seconds unless the name says otherwise."""
+    """What differs from the platforms' own numbers in a world: nothing, unless it is said."""
 
     name: str = "real"
-    rates: Mapping[str, Rate] = field(default_factory=lambda: REAL_RATES)
-
-    # Bluesky. The image limit is the one that every PDS accepts; those updated since April 2026 take 2,000,000.
-    post_graphemes: int = 300
-    post_bytes: int = 3_000
-    images: int = 4
-    image_bytes: int = 1_000_000
-    gallery_images: int = 20
-    gallery_image_bytes: int = 2_000_000
-    thumb_bytes: int = 1_000_000
-    video_bytes: int = 300_000_000
-    blob_bytes: int = 5 * MEBIBYTE
-    body_bytes: int = 1_000_000
-    blob_keep_seconds: float = HOUR
-    access_seconds: float = 2 * HOUR
-    refresh_seconds: float = 90 * DAY
-    rotation_grace_seconds: float = 2 * HOUR
-
-    # Mastodon
-    characters: int = 500
-    characters_per_url: int = 23
-    media_per_status: int = 4
-    image_size: int = 16 * MEBIBYTE
-    image_pixels: int = 33_177_600
-    video_size: int = 99 * MEBIBYTE
-    description_characters: int = 10_000
-    key_seconds: float = 3_600
-    key_wait_seconds: float = 10
-    media_keep_seconds: float = DAY
+    rated: bool = True
+    """Whether the platforms' own rates hold."""
+    rates: Mapping[str, Rate] = field(default_factory=dict)
+    """Rates that hold in place of the platforms' own of the same name."""
+    sizes: Mapping[type[Any], Any] = field(default_factory=dict)
+    """Sizes that hold in place of the platforms' own, each under its class."""
 
     @classmethod
     def named(cls, name: str) -> Self:
@@ -78,8 +41,17 @@ class Limits:
         if name == "real":
             return cls()
         if name == "none":
-            return cls(name="none", rates={})
+            return cls(name="none", rated=False)
         raise ValueError(f"there is no limits profile {name!r}; there are 'real' and 'none'")
+
+    def of(self, kind: type[Sizes]) -> Sizes:
+        """A platform's sizes; `kind` is their class, whose defaults are the platform's own numbers."""
+        held: Sizes | None = self.sizes.get(kind)
+        return kind() if held is None else held
+
+    def having(self, *sizes: object) -> Self:
+        """The same with these sizes in place of what held before."""
+        return replace(self, sizes={**self.sizes, **{type(one): one for one in sizes}})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,21 @@ from typing import Any
 
 
 class Platform(StrEnum):
-    """A simulated platform."""
+    """The names of the platforms, in the order in which they are shown. Those that are simulated stand in `sites.py`."""
 
     BLUESKY = "bluesky"
+    THREADS = "threads"
+    INSTAGRAM = "instagram"
+    FACEBOOK = "facebook"
     MASTODON = "mastodon"
+    TUMBLR = "tumblr"
 
 
 class Standing(StrEnum):
     """What the platform thinks of an account."""
 
     ACTIVE = "active"
+    RESTRICTED = "restricted"
     TAKENDOWN = "takendown"
     DEACTIVATED = "deactivated"
     DISABLED = "disabled"
@@ -27,18 +32,21 @@ class Account:
 
     platform: Platform
     account_id: str
-    """The DID on Bluesky, a number as text on Mastodon."""
+    """The DID on Bluesky, a number as text on most others."""
     handle: str
     display_name: str
     secret: str
-    """The app password on Bluesky, the access token on Mastodon; empty once revoked."""
+    """The app password on Bluesky, an access token elsewhere; empty once revoked."""
     password: str
+    """The account's own, where one may log in with it (Bluesky)."""
     created_at: float
     app_name: str = ""
-    """Mastodon: the application that the access token was issued to."""
+    """The application that the access token was issued to."""
     standing: Standing = Standing.ACTIVE
     access_generation: int = 0
-    """Bluesky: access tokens of an earlier generation count as expired."""
+    """Access tokens of an earlier generation count as expired, where they expire."""
+    more: dict[str, str] = field(default_factory=dict)
+    """What else belongs to the credential, by names that the platform gives (a token's secret, say)."""
 
 
 @dataclass(slots=True)
@@ -162,6 +170,8 @@ class LedgerEntry:
     repeat: bool
     request_id: int
     media_ids: list[str] = field(default_factory=list)
+    link: str | None = None
+    """What it links to beside its text."""
     collection: str | None = None
     overwrote: bool = False
     """A putRecord without swapRecord replaced another record."""

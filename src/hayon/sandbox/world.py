@@ -10,25 +10,22 @@ import hashlib
 import secrets
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hayon.sandbox.bluesky.pds import Pds
 from hayon.sandbox.faults import FaultPlan
+from hayon.sandbox.ground import Memory, OneMemory, WorldError
 from hayon.sandbox.journal import Event, Files, Journal
-from hayon.sandbox.limits import Limits, Meter
-from hayon.sandbox.mastodon.instance import Instance
+from hayon.sandbox.limits import Limits, Meter, Rate
 from hayon.sandbox.model import Account, LedgerEntry, Platform, Standing
+from hayon.sandbox.moments import iso
+from hayon.sandbox.site import Site
+from hayon.sandbox.sites import SITES
 
 REQUESTS_KEPT = 2_000
 SECONDS_BETWEEN_LOOKS = 0.1
-
-
-class WorldError(ValueError):
-    """The world cannot do this; the message says why."""
 
 
 class World:
@@ -44,11 +41,13 @@ class World:
         *,
         clock: Callable[[], float] = time.time,
         path: Path | None = None,
+        sites: Sequence[Site] = SITES,
     ) -> None:
+        self.sites: Mapping[Platform, Site] = {site.platform: site for site in sites}
         self.limits = Limits.named(limits) if isinstance(limits, str) else limits
-        self.faults = FaultPlan()
-        self.latency: dict[Platform, float] = dict.fromkeys(Platform, 0.0)
-        self.meter = Meter(self.limits.rates)
+        self.faults = FaultPlan({platform: site.mishaps for platform, site in self.sites.items()})
+        self.latency: dict[Platform, float] = dict.fromkeys(self.sites, 0.0)
+        self.meter = Meter(self._rates())
         self.requests: deque[dict[str, Any]] = deque(maxlen=REQUESTS_KEPT)
         self.files = Files(path / "media" if path else None)
         self.generation = 0
@@ -84,43 +83,44 @@ class World:
         """How long every call of a platform takes before its effect."""
         if seconds < 0:
             raise WorldError("a latency is not negative")
-        self.latency[_platform(platform)] = seconds
+        self.latency[self._site(platform).platform] = seconds
 
     def impose(self, limits: Limits) -> None:
         """Let other limits hold from now on, all rates unused. The sizes of whole requests stay as they were built."""
         self.limits = limits
-        self.meter = Meter(limits.rates)
+        self.meter = Meter(self._rates())
 
     # -- accounts -----------------------------------------------------------------------------------------------
 
     def add_account(self, platform: str, handle: str, display_name: str = "", *, app_name: str = "Hayon") -> Account:
-        """Make an account with fresh credentials. `app_name` names the application of a Mastodon token.
+        """Make an account with a fresh credential. `app_name` names the application that a token is issued to.
 
         WorldError for an unknown platform, a handle that the platform could not have, or one that is taken.
         """
-        where = _platform(platform)
-        rules = Pds if where is Platform.BLUESKY else Instance
-        if not rules.is_handle(handle):
+        site = self._site(platform)
+        where, credential = site.platform, site.new_credential()
+        if not site.is_handle(handle):
             raise WorldError(f"{handle!r} cannot be a handle on {where}")
         if self.find_account(where, handle):
             raise WorldError(f"{handle} exists already on {where}")
         number = sum(account.platform is where for account in self.accounts.values()) + 1
         account = Account(
             where,
-            rules.new_account_id(handle, number),
+            site.new_account_id(handle, number),
             handle,
             display_name or handle.split(".", maxsplit=1)[0],
-            rules.new_secret(),
+            credential.secret,
             f"main-{secrets.token_urlsafe(12)}",
             self.now(),
-            app_name if where is Platform.MASTODON else "",
+            app_name,
+            more=dict(credential.more),
         )
         self.happen(("account", asdict(account)))
         return self.get_account(where, account.account_id)
 
     def find_account(self, platform: str, name: str) -> Account | None:
         """The account with this id or handle."""
-        account = self.accounts.get((_platform(platform), name))
+        account = self.accounts.get((self._site(platform).platform, name))
         if account is None:
             known = (one for one in self.accounts.values() if one.platform == platform)
             account = next((one for one in known if one.handle.lower() == name.lower()), None)
@@ -134,25 +134,25 @@ class World:
         return account
 
     def renew(self, account: Account) -> Account:
-        """Give the account a new app password or access token, as its owner would after a revocation."""
-        rules = Pds if account.platform is Platform.BLUESKY else Instance
-        self.happen(self._about(account, "secret", secret=rules.new_secret()))
+        """Give the account a new credential, as its owner would after a revocation."""
+        credential = self._site(account.platform).new_credential()
+        self.happen(self._about(account, "secret", secret=credential.secret, more=dict(credential.more)))
         return account
 
     def revoke(self, account: Account) -> None:
-        """Revoke the account's credential (Bluesky: the app password and what descends from it)."""
+        """Revoke the account's credential and what descends from it."""
         self.happen(self._about(account, "revoked"))
 
     def expire_access(self, account: Account) -> None:
-        """Let every Bluesky access token issued so far be expired. Refresh tokens stay good."""
-        if account.platform is not Platform.BLUESKY:
-            raise WorldError("only Bluesky's access tokens expire")
-        account.access_generation += 1
+        """Let every access token issued so far be expired. Refresh tokens stay good. WorldError where none expires."""
+        mishaps = self._site(account.platform).mishaps
+        if "expire_token" not in mishaps.where:
+            raise WorldError(mishaps.why_not["expire_token"])
+        self.happen(self._about(account, "expired"))
 
     def set_standing(self, account: Account, standing: str) -> None:
-        """Take an account down, deactivate or disable it, or make it `active` again."""
-        usual = {Platform.BLUESKY: {"active", "takendown", "deactivated"}, Platform.MASTODON: {"active", "disabled"}}
-        if standing not in usual[account.platform]:
+        """Take an account down, or whatever else the platform does to accounts, or make it `active` again."""
+        if standing not in self._site(account.platform).standings:
             raise WorldError(f"an account on {account.platform} cannot be {standing!r}")
         self.happen(self._about(account, "standing", standing=standing))
 
@@ -192,12 +192,22 @@ class World:
 
     def copies(self, platform: str | None = None) -> Counter[str]:
         """How many posts stand in the ledger per text, repeats not counted: more than one is a doubled post."""
-        posts = ("putRecord", "createRecord", "createStatus")
         return Counter(
             entry.text
             for entry in self.entries(platform)
-            if entry.operation in posts and not entry.repeat and entry.collection in (None, "app.bsky.feed.post")
+            if self.sites[entry.platform].is_post(entry) and not entry.repeat
         )
+
+    def landings(self, platform: Platform, remote_id: str) -> list[LedgerEntry]:
+        """The ledger's lines about one post: how it landed, and the repeats that were recognised."""
+        return [one for one in self._by_remote_id.get((platform, remote_id), []) if self.sites[platform].is_post(one)]
+
+    def memory(self, platform: Platform, kind: type[OneMemory]) -> OneMemory:
+        """What a platform remembers. TypeError if that is of another kind."""
+        held = self._memories[platform]
+        if not isinstance(held, kind):
+            raise TypeError(f"{platform} remembers a {type(held).__name__}, not a {kind.__name__}")
+        return held
 
     def next_request_id(self) -> int:
         """A number for the next request; it links the log of requests and the ledger."""
@@ -212,7 +222,7 @@ class World:
         self.faults.clear()
         self.meter.forget()
         self.requests.clear()
-        self.latency = dict.fromkeys(Platform, 0.0)
+        self.latency = dict.fromkeys(self.sites, 0.0)
         self.files.forget()
         if self._journal:
             self._journal.forget()
@@ -231,23 +241,27 @@ class World:
     def _clear(self) -> None:
         self.accounts: dict[tuple[Platform, str], Account] = {}
         self.ledger: list[LedgerEntry] = []
-        self.by_remote_id: dict[str, list[LedgerEntry]] = {}
+        self._by_remote_id: dict[tuple[Platform, str], list[LedgerEntry]] = {}
         self.feed: list[tuple[Platform, str]] = []
         self.signing_key = b""
-        self.pds = Pds(self)
-        self.instance = Instance(self)
         self._ahead_seconds = 0.0
+        self._memories: dict[Platform, Memory] = {
+            platform: site.remember(self) for platform, site in self.sites.items()
+        }
         self._effects: dict[str, Callable[[dict[str, Any]], None]] = {
             "world": self._on_world,
             "clock": self._on_clock,
             "account": self._on_account,
             "secret": self._on_secret,
             "revoked": self._on_revoked,
+            "expired": self._on_expired,
             "standing": self._on_standing,
             "ledger": self._on_ledger,
-            **self.pds.effects,
-            **self.instance.effects,
         }
+        for memory in self._memories.values():
+            if taken := self._effects.keys() & memory.effects.keys():
+                raise ValueError(f"two platforms have events of the kind {', '.join(sorted(taken))}")
+            self._effects.update(memory.effects)
 
     def _load(self) -> None:
         if self._journal:
@@ -259,6 +273,16 @@ class World:
     def _apply(self, events: list[Event]) -> None:
         for kind, facts in events:
             self._effects[kind](facts)
+
+    def _site(self, platform: str) -> Site:
+        for site in self.sites.values():
+            if site.platform == platform:
+                return site
+        raise WorldError(f"there is no platform {platform!r}")
+
+    def _rates(self) -> Mapping[str, Rate]:
+        own = {name: rate for site in self.sites.values() for name, rate in site.rates.items()}
+        return {**(own if self.limits.rated else {}), **self.limits.rates}
 
     def _about(self, account: Account, kind: str, **facts: Any) -> Event:
         return kind, {"platform": account.platform, "account_id": account.account_id, **facts}
@@ -275,19 +299,21 @@ class World:
     def _on_account(self, facts: dict[str, Any]) -> None:
         account = Account(**{**facts, "platform": Platform(facts["platform"]), "standing": Standing(facts["standing"])})
         self.accounts[account.platform, account.account_id] = account
-        if account.platform is Platform.MASTODON:
-            self.instance.issue(account)
+        self._memories[account.platform].issue(account)
 
     def _on_secret(self, facts: dict[str, Any]) -> None:
         account = self._of(facts)
         account.secret = facts["secret"]
-        if account.platform is Platform.MASTODON:
-            self.instance.issue(account)
+        account.more |= facts.get("more", {})
+        self._memories[account.platform].issue(account)
 
     def _on_revoked(self, facts: dict[str, Any]) -> None:
         account = self._of(facts)
         account.secret = ""
-        (self.pds if account.platform is Platform.BLUESKY else self.instance).withdraw(account.account_id)
+        self._memories[account.platform].withdraw(account)
+
+    def _on_expired(self, facts: dict[str, Any]) -> None:
+        self._of(facts).access_generation += 1
 
     def _on_standing(self, facts: dict[str, Any]) -> None:
         self._of(facts).standing = Standing(facts["standing"])
@@ -295,16 +321,4 @@ class World:
     def _on_ledger(self, facts: dict[str, Any]) -> None:
         entry = LedgerEntry(**{**facts, "platform": Platform(facts["platform"])})
         self.ledger.append(entry)
-        self.by_remote_id.setdefault(entry.remote_id, []).append(entry)
-
-
-def iso(at: float, timespec: str = "milliseconds") -> str:
-    """Unix seconds as ISO 8601 in UTC with a Z."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
-
-
-def _platform(name: str) -> Platform:
-    try:
-        return Platform(name)
-    except ValueError:
-        raise WorldError(f"there is no platform {name!r}") from None
+        self._by_remote_id.setdefault((entry.platform, entry.remote_id), []).append(entry)

@@ -216,3 +216,16 @@ def find_many(tx: Tx, user_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Account]
         accounts.c.user_id == user_id, accounts.c.id.in_(ids), accounts.c.disconnected_at.is_(None)
     )
     return {row.id: as_account(row) for row in tx.all(statement)}
+
+
+def find_named(tx: Tx, named: str) -> Account:
+    """The one connected account with this id, handle or platform, whoever owns it. Raises NotFound, or Conflict where several fit."""
+    connected = [as_account(row) for row in tx.all(sa.select(accounts).where(accounts.c.disconnected_at.is_(None)))]
+    fitting = [one for one in connected if named in (str(one.id), one.handle, one.platform)]
+    if len(fitting) > 1:
+        choice = ", ".join(f"{one.id} ({one.platform}, {one.handle})" for one in fitting)
+        raise Conflict(f"Several accounts fit {named!r}; name one by its id: {choice}.")
+    if not fitting:
+        known = ", ".join(f"{one.handle} ({one.platform})" for one in connected) or "none"
+        raise NotFound(f"No connected account is called {named!r}. Connected: {known}.")
+    return fitting[0]

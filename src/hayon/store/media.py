@@ -18,7 +18,8 @@ def as_media(row: Row[Any]) -> Media:
     """The row as a value."""
     return Media(
         id=row.id, user_id=row.user_id, key=row.key, mime=row.mime, size=row.size, width=row.width, height=row.height,
-        duration_seconds=row.duration_seconds, ready=row.ready,
+        duration_seconds=row.duration_seconds, video_codec=row.video_codec, audio_codec=row.audio_codec,
+        frame_rate=row.frame_rate, animated=row.animated, ready=row.ready,
     )  # fmt: skip
 
 
@@ -36,6 +37,7 @@ def complete_media(tx: Tx, one: Media) -> None:
     tx.run(
         sa.update(media).where(media.c.id == one.id, media.c.user_id == one.user_id).values(
             mime=one.mime, size=one.size, width=one.width, height=one.height, duration_seconds=one.duration_seconds,
+            video_codec=one.video_codec, audio_codec=one.audio_codec, frame_rate=one.frame_rate, animated=one.animated,
             ready=True,
         )
     )  # fmt: skip
@@ -102,3 +104,8 @@ def forget(tx: Tx, media_id: UUID) -> bool:
     """Deletes the row if still nobody refers to it."""
     unused = ~sa.exists().where(post_media.c.media_id == media.c.id)
     return tx.run(sa.delete(media).where(media.c.id == media_id, unused)).rowcount == 1
+
+
+def is_known(tx: Tx, key: str) -> bool:
+    """Whether an upload of anybody is kept under this key."""
+    return tx.first(sa.select(media.c.id).where(media.c.key == key)) is not None

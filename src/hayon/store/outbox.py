@@ -21,10 +21,11 @@ TAKEABLE = targets.c.status.in_([str(T.PENDING), str(T.UNCONFIRMED)])
 
 
 def claim_due(
-    tx: Tx, *, room: Mapping[str, int], claim_id: UUID, lease: timedelta, alone: bool = False,
-    named: Mapping[UUID, int] | None = None,
+    tx: Tx, *, room: Mapping[str, int], claim_id: UUID, lease: timedelta, places: int | None = None,
+    alone: bool = False, named: Mapping[UUID, int] | None = None,
 ) -> list[Claim]:  # fmt: skip
-    """Takes the lease of due targets, the longest waiting first, at most `room[platform]` of each platform.
+    """Takes the lease of due targets, the longest waiting first, at most `room[platform]` of each platform, asked in this
+    order, and at most `places` of all together.
 
     `alone` takes only targets whose last lease was lost without an outcome (a worker may have died of them); else none
     of these. `named` (target id to version, as bells name them) takes only these, and only in that version: a bell that
@@ -32,14 +33,17 @@ def claim_due(
     """
     now = tx.now()
     chosen: list[Row[Any]] = []
-    for platform, places in room.items():
+    for platform, most in room.items():
+        left = most if places is None else min(most, places - len(chosen))
+        if left <= 0:
+            continue
         candidates = (
             sa.select(targets.c.id, targets.c.post_id)
             .join(posts, posts.c.id == targets.c.post_id)
             .where(TAKEABLE, targets.c.platform == platform, targets.c.due_at <= now)
             .where(targets.c.lost_leases > 0 if alone else targets.c.lost_leases == 0)
             .order_by(targets.c.due_at)
-            .limit(places)
+            .limit(left)
             .with_for_update(of=posts, skip_locked=True)
         )
         if named is not None:

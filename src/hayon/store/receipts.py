@@ -1,7 +1,8 @@
 """Receipts: kept for ever, one remote id for one target. An answer of the call itself beats what was found by looking."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,17 @@ from sqlalchemy.engine import Row
 
 from hayon.domain.model import Receipt
 from hayon.store.database import Tx, new_id
-from hayon.store.schema import attempts, receipts
+from hayon.store.schema import accounts, attempts, receipts, targets
+
+
+@dataclass(frozen=True, slots=True)
+class Unlocated:
+    """A completed target without an address: whose account (the row), the platform's id, and since when it is completed."""
+
+    id: UUID
+    account: Row[Any]
+    remote_id: str
+    completed_at: datetime
 
 
 def find_owner(tx: Tx, account_id: UUID, remote_id: str) -> Row[Any] | None:
@@ -58,3 +69,31 @@ def keep_receipt(
             remote_id=receipt.remote_id, url=receipt.url, published_at=receipt.published_at, kept_at=now, adopted=adopted,
         )
     )  # fmt: skip
+
+
+def find_unlocated(tx: Tx, younger_than: timedelta, limit: int) -> tuple[list[Unlocated], datetime]:
+    """Targets completed not longer ago than this whose address nobody knows yet, the newest first; and the time."""
+    now = tx.now()
+    wanted = sa.select(targets).where(
+        targets.c.status == "completed", targets.c.url.is_(None), targets.c.updated_at > now - younger_than
+    )
+    rows = tx.all(wanted.order_by(targets.c.updated_at.desc()).limit(limit))
+    ids = {row.account_id for row in rows}
+    known = tx.all(sa.select(accounts).where(accounts.c.id.in_(ids))) if ids else []
+    owners = {row.id: row for row in known if row.disconnected_at is None}
+    found = [
+        Unlocated(row.id, owners[row.account_id], row.remote_id, row.updated_at)
+        for row in rows if row.account_id in owners
+    ]  # fmt: skip
+    return found, now
+
+
+def keep_address(tx: Tx, target_id: UUID, remote_id: str, url: str) -> bool:
+    """The address of what was published, told later than its receipt. False where the target shows another post by now."""
+    mine = sa.and_(targets.c.id == target_id, targets.c.remote_id == remote_id, targets.c.url.is_(None))
+    if tx.run(sa.update(targets).where(mine).values(url=url)).rowcount != 1:
+        return False
+    tx.run(
+        sa.update(receipts).where(receipts.c.target_id == target_id, receipts.c.remote_id == remote_id).values(url=url)
+    )
+    return True

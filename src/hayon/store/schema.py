@@ -86,6 +86,8 @@ media = sa.Table(
     "media", metadata, _id(), _ref("user_id", "users"),
     sa.Column("key", sa.Text, nullable=False, unique=True), _text("mime"), sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("width", sa.Integer), sa.Column("height", sa.Integer), sa.Column("duration_seconds", sa.Float),
+    sa.Column("video_codec", sa.Text), sa.Column("audio_codec", sa.Text), sa.Column("frame_rate", sa.Float),
+    sa.Column("animated", sa.Boolean, nullable=False, default=False, server_default=sa.false()),
     _flag("ready"), _at("created_at", null=False),
 )  # fmt: skip
 
@@ -112,6 +114,7 @@ post_media = sa.Table(
     sa.Column("key", sa.Text),  # the post's own copy, once the relay has made it
 )  # fmt: skip
 
+NO_ADDRESS = "status = 'completed' AND url IS NULL"
 TAKEABLE = "status IN ('pending', 'unconfirmed')"
 targets = sa.Table(
     "targets", metadata, _id(), _ref("post_id", "posts", index=False), _ref("user_id", "users", index=False),
@@ -136,6 +139,8 @@ targets = sa.Table(
     sa.CheckConstraint("status <> 'completed' OR remote_id IS NOT NULL", "completed_has_receipt"),
     sa.Index("ix_targets_due", "platform", "due_at",
              postgresql_where=sa.text(TAKEABLE), sqlite_where=sa.text(TAKEABLE)),
+    sa.Index("ix_targets_no_address", "updated_at",  # completed, and nobody knows yet where to look at it
+             postgresql_where=sa.text(NO_ADDRESS), sqlite_where=sa.text(NO_ADDRESS)),
     sa.Index("ix_targets_lease", "lease_until",
              postgresql_where=sa.text("status = 'processing'"), sqlite_where=sa.text("status = 'processing'")),
 )  # fmt: skip

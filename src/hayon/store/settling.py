@@ -35,6 +35,20 @@ def save_checkpoint(tx: Tx, claim: Claim, checkpoint: Mapping[str, Any], lease: 
         raise LeaseLost("Another worker delivers this by now.")
 
 
+def renew_lease(tx: Tx, claim: Claim, lease: timedelta) -> None:
+    """Progress without a new checkpoint: part of a large file is on its way. Never after the intent. Raises LeaseLost."""
+    renewed = tx.run(
+        sa.update(targets)
+        .where(
+            targets.c.id == claim.target_id, targets.c.fence == claim.fence, targets.c.status == str(T.PROCESSING),
+            targets.c.open_attempt_id.is_(None),
+        )
+        .values(lease_until=tx.now() + lease)
+    )  # fmt: skip
+    if renewed.rowcount != 1:
+        raise LeaseLost("Another worker delivers this by now.")
+
+
 def commit_intent(
     tx: Tx, claim: Claim, *, handles: Mapping[str, Any], fingerprint: str, lease: timedelta, deadline: timedelta,
     settles_within: timedelta | None,

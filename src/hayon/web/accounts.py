@@ -23,7 +23,8 @@ AccountId = Annotated[UUID, Path(alias="which", description="The account's id.")
 class Credentials(RootModel[Annotated[dict[Word, Annotated[Text, Field(max_length=4_000)]], Field(max_length=20)]]):
     """The fields that this platform wants.
 
-    bluesky: identifier, appPassword, service (if not Bluesky's own); mastodon: instanceUrl, accessToken.
+    bluesky: identifier, appPassword, service (if not Bluesky's own); threads, instagram: accessToken; facebook: pageId,
+    accessToken; mastodon: instanceUrl, accessToken; tumblr: blog, token, tokenSecret, or blog, accessToken, refreshToken.
     """
 
 

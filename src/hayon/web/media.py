@@ -1,6 +1,7 @@
 """The routes of media: a grant to upload, the upload itself where our own folder keeps it, and what was taken in."""
 
 import dataclasses
+import re
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated
@@ -13,7 +14,7 @@ from starlette.datastructures import UploadFile
 
 from hayon.domain.model import Media
 from hayon.errors import Conflict, NotFound
-from hayon.media import LARGEST_UPLOAD, Measured, temp_key
+from hayon.media import LARGEST_UPLOAD, Measured, keep_thumbnail, temp_key
 from hayon.media.contract import plain_mime
 from hayon.store import media as rows
 from hayon.store.database import Tx
@@ -51,15 +52,21 @@ class GrantOut(Answered):
 
 
 class MediaOut(Answered):
-    """A file as it was measured. Size in bytes, sides in pixels."""
+    """A file as it was measured. Size in bytes, sides in pixels, length in seconds; codecs as FFmpeg names them."""
 
     media_id: UUID
     mime_type: str
     size: int
     width: int | None
     height: int | None
+    duration_seconds: float | None
+    frame_rate: float | None
+    video_codec: str | None
+    audio_codec: str | None
+    animated: bool
     ready: bool
     url: str
+    thumbnail_url: str
 
 
 class MediaPage(Answered):
@@ -99,6 +106,7 @@ async def complete_upload(media_id: MediaId, me: Me, desk: TheDesk) -> MediaOut:
     except NotFound as error:
         raise Conflict("Nothing has arrived yet. Send the file to the granted address first.") from error
     one = _as_measured(one, measured)
+    await keep_thumbnail(desk.hayon.media, one.key)
     await desk.hayon.database.write(rows.complete_media, one)
     return _media_out(one)
 
@@ -113,13 +121,25 @@ async def list_media(me: Me, desk: TheDesk, limit: Annotated[int, Query(ge=1, le
 @router.get(
     "/api/media/{mediaId:uuid}/content",
     response_model=None,
-    responses=refusals(401, 404) | {200: {"description": "The file.", "content": {"image/*": {}}}},
+    responses=refusals(401, 404) | {200: {"description": "The file.", "content": {"image/*": {}, "video/*": {}}}},
 )
-async def read_media(media_id: MediaId, me: Me, desk: TheDesk) -> StreamingResponse:
-    """The file itself, to its owner."""
+async def read_media(media_id: MediaId, me: Me, desk: TheDesk, request: Request) -> Response:
+    """The file itself, to its owner; a part of it where a range is asked for."""
     one = await desk.hayon.database.read(rows.get_media, me.person.id, media_id)
-    size = await desk.hayon.media.size(one.key)
-    return _streamed(desk.hayon.media.open_stream(one.key), one.mime, size)
+    return _streamed(desk, request, one.key, one.mime, await desk.hayon.media.size(one.key))
+
+
+@router.get(
+    "/api/media/{mediaId:uuid}/thumbnail",
+    response_model=None,
+    responses=refusals(401, 404)
+    | {200: {"description": "A JPEG, 320 pixels a side at most.", "content": {"image/jpeg": {}}}},
+)
+async def read_thumbnail(media_id: MediaId, me: Me, desk: TheDesk, request: Request) -> Response:
+    """A small picture of the file, to its owner: of a video, one of its first pictures."""
+    one = await desk.hayon.database.read(rows.get_media, me.person.id, media_id)
+    key = await keep_thumbnail(desk.hayon.media, one.key)
+    return _streamed(desk, request, key, "image/jpeg", await desk.hayon.media.size(key))
 
 
 @router.delete("/api/media/{mediaId:uuid}", status_code=204, responses=refusals(401, 403, 404, 409))
@@ -130,10 +150,10 @@ async def delete_media(media_id: MediaId, me: Me, desk: TheDesk) -> None:
 
 
 @router.get("/media/files/{token}", include_in_schema=False, response_model=None)
-async def serve_file(token: str, desk: TheDesk) -> Response:
+async def serve_file(token: str, desk: TheDesk, request: Request) -> Response:
     """The file of a signed address, to anybody who has it: platforms that fetch by themselves."""
     served = await desk.hayon.media.serve(token, await _now(desk))
-    return _streamed(served.stream, served.mime, served.size)
+    return _streamed(desk, request, served.key, served.mime, served.size)
 
 
 async def take_in(desk: Desk, user_id: UUID, upload: UploadFile) -> UUID:
@@ -167,8 +187,10 @@ async def _pieces(upload: UploadFile) -> AsyncIterator[bytes]:
 
 def _as_measured(one: Media, measured: Measured) -> Media:
     return dataclasses.replace(
-        one, mime=measured.mime, size=measured.size, width=measured.width, height=measured.height, ready=True
-    )
+        one, mime=measured.mime, size=measured.size, width=measured.width, height=measured.height,
+        duration_seconds=measured.duration_seconds, video_codec=measured.video_codec,
+        audio_codec=measured.audio_codec, frame_rate=measured.frame_rate, animated=measured.animated, ready=True,
+    )  # fmt: skip
 
 
 def _id_in(key: str) -> UUID:
@@ -178,11 +200,38 @@ def _id_in(key: str) -> UUID:
 
 def _media_out(one: Media) -> MediaOut:
     return MediaOut(
-        media_id=one.id, mime_type=one.mime, size=one.size, width=one.width, height=one.height, ready=one.ready,
-        url=f"/api/media/{one.id}/content",
+        media_id=one.id, mime_type=one.mime, size=one.size, width=one.width, height=one.height,
+        duration_seconds=one.duration_seconds, frame_rate=one.frame_rate, video_codec=one.video_codec,
+        audio_codec=one.audio_codec, animated=one.animated, ready=one.ready, url=f"/api/media/{one.id}/content",
+        thumbnail_url=f"/api/media/{one.id}/thumbnail",
     )  # fmt: skip
 
 
-def _streamed(stream: AsyncIterator[bytes], mime: str, size: int) -> StreamingResponse:
-    headers = HARMLESS | {"Content-Length": str(size)}
-    return StreamingResponse(stream, media_type=mime, headers=headers)
+def _streamed(desk: Desk, request: Request, key: str, mime: str, size: int) -> Response:
+    """The file, or the one part of it that is asked for (RFC 9110, section 14): players ask for parts of a video."""
+    wanted = _part_of(request.headers.get("range", ""), size)
+    if wanted is None:
+        return Response(status_code=416, headers={"Content-Range": f"bytes */{size}"})
+    start, stop = wanted
+    headers = HARMLESS | {"Content-Length": str(stop - start), "Accept-Ranges": "bytes"}
+    if (start, stop) == (0, size):
+        return StreamingResponse(desk.hayon.media.open_stream(key), media_type=mime, headers=headers)
+    headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
+    return StreamingResponse(desk.hayon.media.open_stream(key, start, stop), 206, headers, mime)
+
+
+_RANGE = re.compile(r"bytes=(?P<first>[0-9]{0,15})-(?P<last>[0-9]{0,15})")
+
+
+def _part_of(asked: str, size: int) -> tuple[int, int] | None:
+    """From which byte to before which. The whole file where nothing is asked for that is understood; None beyond its end."""
+    found = _RANGE.fullmatch(asked.strip().lower())
+    if found is None or not (found["first"] or found["last"]):
+        return 0, size
+    if not found["first"]:
+        return (max(0, size - int(found["last"])), size) if int(found["last"]) else None
+    start = int(found["first"])
+    stop = min(size, int(found["last"]) + 1) if found["last"] else size
+    if found["last"] and int(found["last"]) < start:
+        return 0, size  # no range at all, so it is not there
+    return (start, stop) if start < size else None

@@ -12,6 +12,7 @@ from hayon.store import users
 from hayon.web import accounts, auth, people
 from hayon.web.auth import Caller
 from hayon.web.desk import Desk, TheDesk
+from hayon.web.pages_connecting import SENT, SHOWN_AGAIN, connect_forms
 from hayon.web.pages_form import Form, PageRoute, Sender, TheForm, Visitor, shape
 from hayon.web.pages_inside import go, show, unknown_button
 from hayon.web.pages_posts import show_home
@@ -84,8 +85,7 @@ async def show_accounts(me: Visitor, desk: TheDesk, told: Told = "") -> Response
 @router.post("/accounts")
 async def connect(me: Sender, desk: TheDesk, form: TheForm) -> Response:
     """Connects an account with credentials in hand."""
-    names = ("identifier", "appPassword", "service", "instanceUrl", "accessToken")
-    given = {name: form.text(name).strip() for name in names if form.text(name).strip()}
+    given = {name: form.text(name).strip() for name in SENT if form.text(name).strip()}
     try:
         shaped = shape(accounts.Credentials, given)
         await accounts.connect(desk, me.person.id, form.text("platform"), shaped.root)
@@ -129,13 +129,10 @@ async def _accounts(
     desk: Desk, me: Caller, *, told: str = "", form: Form | None = None, problems: Any = (), status: int = 200
 ) -> Response:
     mine = (await accounts.list_accounts(me, desk)).accounts
-    # what was typed stays, but for what is secret
-    typed = {name: form.text(name)[:300] if form else "" for name in ("identifier", "service", "instanceUrl")}
-    settings = desk.hayon.settings
+    typed = {name: form.text(name)[:300] if form else "" for name in SHOWN_AGAIN}
     return await show(
         desk, me, "accounts.html", told=told, heading="Not connected", problems=problems, status=status,
-        here="accounts", accounts=mine, form=typed, bluesky_url=settings.bluesky_url,
-        mastodon_url=settings.mastodon_url,
+        here="accounts", accounts=mine, forms=connect_forms(desk.hayon.settings, typed),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 
 from hayon.domain.lifecycle import PostStatus
 from hayon.errors import Conflict, Invalid, Mistake, Problem
+from hayon.media import KINDS
 from hayon.store import notices
 from hayon.store.database import Tx
 from hayon.web import accounts, media, posts
@@ -24,6 +25,8 @@ from hayon.web.posts_schema import PostIn, PostPatch, Resolution, as_handed
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 PAGE = 20
+TAKEN = ",".join(sorted(KINDS))
+"""What the file field offers: all that is taken in; whether a platform takes it is said once the post is checked."""
 PostId = Annotated[UUID, Path(alias="postId")]
 
 
@@ -174,14 +177,14 @@ async def show_home(
         draft = Draft(timezone=me.person.timezone, account_ids=defaults if len(defaults) == 1 else [])
     return await show(
         desk, me, "home.html", told=told, problems=problems, status=status, here="posts", posts=shown.posts,
-        older=shown.next_cursor, accounts=mine, form=draft, kinds=_kinds(desk), said=None,
+        older=shown.next_cursor, accounts=mine, form=draft, kinds=TAKEN, said=None,
     )  # fmt: skip
 
 
 async def _edit(desk: Desk, me: Caller, draft: Draft, *, problems: Any = (), status: int = 200) -> Response:
     mine = (await accounts.list_accounts(me, desk)).accounts
     return await show(
-        desk, me, "edit.html", problems=problems, status=status, here="", accounts=mine, form=draft, kinds=_kinds(desk)
+        desk, me, "edit.html", problems=problems, status=status, here="", accounts=mine, form=draft, kinds=TAKEN
     )
 
 
@@ -203,20 +206,15 @@ async def _post(
 
 
 async def _take_picture(desk: Desk, me: Caller, draft: Draft, form: Form) -> list[Problem]:
-    """Takes in the picture that came with the form. Says so where only a description came."""
+    """Takes in the picture or video that came with the form. Says so where only a description came."""
     chosen = form.file("picture")
     if chosen is not None:
         media_id = await media.take_in(desk, me.person.id, chosen)
         draft.pictures.append(Picture(str(media_id), draft.alt_text))
         draft.alt_text = ""
     if draft.alt_text.strip():
-        return [Problem("altText", "no_picture", "There is a description but no picture.")]
+        return [Problem("altText", "no_picture", "There is a description but no picture or video.")]
     return []
-
-
-def _kinds(desk: Desk) -> str:
-    every = {mime for platform in desk.hayon.platforms.values() for mime in platform.rules({}).image_mimes}
-    return ",".join(sorted(every))
 
 
 def _find_id(text: str) -> UUID | None:

@@ -40,7 +40,10 @@ TARGETS = {
     TargetStatus.FAILED: Shown("red", "✕", "Not published"),
     TargetStatus.CANCELLED: Shown("grey", "⊘", "Cancelled"),
 }
-PLATFORM_NAMES = {"bluesky": "Bluesky", "mastodon": "Mastodon"}
+PLATFORM_NAMES = {
+    "bluesky": "Bluesky", "threads": "Threads", "instagram": "Instagram", "facebook": "Facebook", "mastodon": "Mastodon",
+    "tumblr": "Tumblr",
+}  # fmt: skip
 
 
 def show_post(post: PostOut) -> Shown:

@@ -10,9 +10,11 @@ from typing import Any
 from PIL import Image
 
 from hayon.errors import Unreachable
+from hayon.media import fit_bytes
 from hayon.outgoing import Answer, Request
 from hayon.platforms.bluesky import Bluesky
 from hayon.platforms.contract import Parcel
+from tests.media.filming import film
 from tests.platforms.parcels import Checkpoints, Picture, make_account, make_parcel
 
 HOST = "https://pds.example"
@@ -46,11 +48,15 @@ def picture(colour: str = "red", width: int = 64, height: int = 48) -> bytes:
     return kept.getvalue()
 
 
-async def measured(content: bytes, mime: str, largest_bytes: int) -> tuple[bytes, str, int, int]:
-    """A shrink() for pictures that fit already: gives them back with their size."""
-    assert len(content) <= largest_bytes
-    with Image.open(io.BytesIO(content)) as image:
-        return content, mime, image.width, image.height
+def shown(colour: str = "red", width: int = 64, height: int = 48, alt_text: str = "") -> Picture:
+    """A small PNG for a parcel, measured as it is."""
+    return Picture(picture(colour, width, height), alt_text, width=width, height=height)
+
+
+def filmed(alt_text: str = "", form: str = "mp4") -> Picture:
+    """A real video of a second for a parcel, measured as it is."""
+    content = film(form) if form == "mp4" else film(form, video="libvpx-vp9", audio="libopus")
+    return Picture(content, alt_text, f"video/{form}", width=160, height=96, duration_seconds=1.0)
 
 
 def blob(name: str, size: int = 100) -> dict[str, Any]:
@@ -94,14 +100,14 @@ class Server:
         return script(request) if callable(script) else script
 
 
-ADAPTER = Bluesky(shrink=measured)
+ADAPTER = Bluesky(fit=fit_bytes)
 
 
 def parcel(text: str = "hello", pictures: int = 0, facts: Mapping[str, Any] | None = None, **changes: Any) -> Parcel:
     """A parcel for an account of this server, with that many pictures of different bytes."""
     account = make_account("bluesky", HOST, DID, facts=facts or {})
-    shown = [Picture(picture(width=10 + number), f"words {number}") for number in range(pictures)]
-    return make_parcel(account, CREDENTIAL, text, pictures=shown, **changes)
+    given = [shown(width=10 + number, alt_text=f"words {number}") for number in range(pictures)]
+    return make_parcel(account, CREDENTIAL, text, pictures=given, **changes)
 
 
 def taken(name: str) -> Answer:

@@ -15,10 +15,11 @@ from hayon.errors import (
     Unconfirmed,
     Unreachable,
 )
+from hayon.media import fit_bytes
 from hayon.outgoing import Answer
 from hayon.platforms.bluesky import Bluesky
 from hayon.platforms.contract import Connected
-from tests.platforms.bluesky.scripted import ADAPTER, CREDENTIAL, DID, HOST, Server, answered, measured, refused, token
+from tests.platforms.bluesky.scripted import ADAPTER, CREDENTIAL, DID, HOST, Server, answered, refused, token
 from tests.platforms.parcels import NOW, make_account
 
 GIVEN = {"identifier": "alice.test", "appPassword": "abcd-efgh-ijkl-mnop"}
@@ -56,7 +57,7 @@ async def test_connecting_opens_a_session_and_keeps_no_password() -> None:
         credential={"accessJwt": "a", "refreshJwt": "r"},
         display_name="Alice",
         avatar_url="https://cdn.example/a.jpg",
-        facts={"blobUploadLimit": 5_242_880, "gallery": True},
+        facts={"blobUploadLimit": 5_242_880, "serverDid": "did:web:pds.example", "gallery": True},
     )
     assert server.asked[0].url == "https://bsky.social/xrpc/com.atproto.server.createSession"
     assert server.asked[0].json == {"identifier": "alice.test", "password": "abcd-efgh-ijkl-mnop"}
@@ -147,7 +148,7 @@ async def test_without_a_server_in_the_did_document_the_entryway_is_used(documen
 
 async def test_only_the_public_entryway_is_left_for_the_accounts_own_server() -> None:
     server = Server({"createSession": answered(SESSION | {"didDoc": DOCUMENT})})
-    adapter = Bluesky("http://127.0.0.1:2583", shrink=measured)
+    adapter = Bluesky("http://127.0.0.1:2583", fit=fit_bytes)
     assert (await connect(server, adapter)).host == "http://127.0.0.1:2583"
     server = Server({"createSession": answered(SESSION | {"didDoc": DOCUMENT})})
     assert (await connect(server, service="https://own.example")).host == "https://own.example"

@@ -1,11 +1,13 @@
 """Preparing a post: what is asked of the server, what is kept between tries, and what a later try does again."""
 
+import io
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from hayon.errors import (
     CredentialExpired,
@@ -17,9 +19,20 @@ from hayon.errors import (
     Unreachable,
 )
 from hayon.outgoing import Answer
-from hayon.platforms.bluesky import Bluesky
-from tests.platforms.bluesky.scripted import ADAPTER, DID, HOST, Server, answered, blob, parcel, prepare, refused, taken
-from tests.platforms.parcels import NOW, Checkpoints
+from tests.platforms.bluesky.scripted import (
+    ADAPTER,
+    CREDENTIAL,
+    DID,
+    HOST,
+    Server,
+    answered,
+    blob,
+    parcel,
+    prepare,
+    refused,
+    taken,
+)  # fmt: skip
+from tests.platforms.parcels import NOW, Checkpoints, Picture, make_account, make_parcel
 
 LATER = NOW + timedelta(hours=2)
 
@@ -105,22 +118,28 @@ async def test_pictures_are_sent_as_they_are_with_type_and_token() -> None:
 
 
 @pytest.mark.parametrize(
-    ("facts", "largest"),
-    [({}, 1_000_000), ({"blobUploadLimit": 300_000}, 300_000), ({"blobUploadLimit": 5_000_000}, 1_000_000)],
+    ("facts", "side", "largest"),
+    [
+        ({}, 600, 1_000_000),
+        ({}, 500, None),
+        ({"blobUploadLimit": 300_000}, 500, 300_000),
+        ({"blobUploadLimit": 5_000_000}, 600, 1_000_000),
+    ],
 )
-async def test_pictures_are_made_to_fit_the_server(facts: dict[str, Any], largest: int) -> None:
-    asked: list[int] = []
-
-    async def shrink(content: bytes, mime: str, largest_bytes: int) -> tuple[bytes, str, int, int]:
-        asked.append(largest_bytes)
-        return b"smaller", "image/jpeg", 5, 4
-
+async def test_pictures_are_made_to_fit_the_server(facts: dict[str, Any], side: int, largest: int | None) -> None:
+    noise = Image.effect_noise((side, side), 90)
+    Image.merge("RGB", [noise, noise.rotate(90), noise.rotate(180)]).save(kept := io.BytesIO(), "PNG")
+    given = Picture(kept.getvalue(), width=side, height=side)
+    account = make_account("bluesky", HOST, DID, facts=facts)
     server = Server({"uploadBlob": taken("a")})
-    handles, _ = await prepare(parcel("hi", 1, facts), server, Bluesky(shrink=shrink))
-    assert asked == [largest]
-    assert server.asked[0].body == b"smaller"
-    assert server.asked[0].headers["Content-Type"] == "image/jpeg"
-    assert handles["record"]["embed"]["images"][0]["aspectRatio"] == {"width": 5, "height": 4}
+    handles, _ = await prepare(make_parcel(account, CREDENTIAL, "hi", pictures=[given]), server)
+    sent = server.asked[0].body
+    assert isinstance(sent, bytes)
+    assert server.asked[0].headers["Content-Type"] == ("image/png" if largest is None else "image/jpeg")
+    assert sent == given.content if largest is None else len(sent) <= largest < len(given.content)
+    with Image.open(io.BytesIO(sent)) as read:
+        shape = {"width": read.width, "height": read.height}
+    assert handles["record"]["embed"]["images"][0]["aspectRatio"] == shape
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,15 @@
 """Preparing the link card: a page that fails costs the card, a picture that fails costs the thumbnail, never the post."""
 
+import io
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from hayon.errors import CredentialExpired, Unreachable
+from hayon.media import fit_bytes
 from hayon.outgoing import Answer
 from hayon.platforms.bluesky import Bluesky
 from tests.platforms.bluesky.scripted import (
@@ -14,7 +17,6 @@ from tests.platforms.bluesky.scripted import (
     Server,
     answered,
     blob,
-    measured,
     parcel,
     picture,
     prepare,
@@ -53,7 +55,7 @@ async def test_the_first_link_becomes_a_card() -> None:
     [
         ({"options": {"linkCard": False}}, ADAPTER),
         ({"allow_link_card": False}, ADAPTER),
-        ({}, Bluesky(shrink=measured, link_cards=False)),
+        ({}, Bluesky(fit=fit_bytes, link_cards=False)),
     ],
 )
 async def test_no_page_is_fetched_where_cards_are_off(changes: dict[str, Any], adapter: Bluesky) -> None:
@@ -96,6 +98,22 @@ async def test_a_thumbnail_that_fails_costs_the_thumbnail(shown: Any, upload: An
     pages = {"https://a.com": answered(PAGE_WITH_PICTURE, 200, HTML), "https://a.com/p.png": shown}
     handles, _ = await prepare(parcel("https://a.com"), Server({"uploadBlob": upload}, pages))
     assert handles["record"]["embed"]["external"] == {"uri": "https://a.com", "title": "T", "description": "D"}
+
+
+async def test_a_thumbnail_is_made_to_fit() -> None:
+    noise = Image.effect_noise((600, 600), 90)
+    Image.merge("RGB", [noise, noise.rotate(90), noise.rotate(180)]).save(kept := io.BytesIO(), "PNG")
+    assert len(kept.getvalue()) > 1_000_000
+    pages = {
+        "https://a.com": answered(PAGE_WITH_PICTURE, 200, HTML),
+        "https://a.com/p.png": answered(kept.getvalue(), 200, PNG),
+    }
+    server = Server({"uploadBlob": taken("thumb")}, pages)
+    await prepare(parcel("https://a.com"), server)
+    (request,) = server.asked
+    assert isinstance(request.body, bytes)
+    assert len(request.body) <= 1_000_000
+    assert request.headers["Content-Type"] == "image/jpeg"
 
 
 async def test_a_session_that_ended_is_renewed_before_the_thumbnail_is_given_up() -> None:

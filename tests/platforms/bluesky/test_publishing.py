@@ -6,11 +6,21 @@ from typing import Any
 import pytest
 
 from hayon.domain.model import Receipt
-from hayon.errors import CredentialExpired, PlatformError, Rejected, Unavailable, Unconfirmed, Unreachable
+from hayon.errors import (
+    CredentialExpired,
+    Disconnected,
+    PlatformError,
+    RateLimited,
+    Rejected,
+    Unavailable,
+    Unconfirmed,
+    Unreachable,
+)
+from hayon.media import fit_bytes
 from hayon.outgoing import Answer, Request
 from hayon.platforms.bluesky import Bluesky
 from hayon.platforms.contract import Absent, Found, Unclear
-from tests.platforms.bluesky.scripted import ADAPTER, CREDENTIAL, DID, HOST, Server, answered, measured, refused
+from tests.platforms.bluesky.scripted import ADAPTER, CREDENTIAL, DID, HOST, Server, answered, refused
 from tests.platforms.parcels import NOW, fixed_send, make_account, make_parcel
 
 ACCOUNT = make_account("bluesky", HOST, DID, handle="alice.test")
@@ -124,7 +134,7 @@ async def test_a_host_that_cannot_be_reached_says_so() -> None:
     ],
 )
 async def test_where_a_post_is_shown(settings: dict[str, str], url: str) -> None:
-    adapter = Bluesky(shrink=measured, **settings)  # type: ignore[arg-type]
+    adapter = Bluesky(fit=fit_bytes, **settings)  # type: ignore[arg-type]
     receipt = await adapter.publish(PARCEL, HANDLES, fixed_send(answered({"uri": URI})))
     assert receipt.url == url
 
@@ -142,6 +152,7 @@ async def test_where_a_post_is_shown(settings: dict[str, str], url: str) -> None
         (f"javascript://bsky.app/profile/{DID}/post/{RKEY}", None),
         (f"https://bsky.app/profile/{DID}", None),
         (f"https://bsky.app/profile/{DID}/post/short", None),
+        (f"https://bsky.app/profile/{DID}/post/z{RKEY[1:]}", None),  # no time has this key
         (f"https://bsky.app/profile/alice/post/{RKEY}", None),
         (f"at://{DID}/app.bsky.feed.like/{RKEY}", None),
         ("https://[", None),
@@ -153,7 +164,7 @@ def test_the_id_in_an_address(url: str, remote_id: str | None) -> None:
 
 
 def test_the_id_in_an_address_of_a_service_under_a_path() -> None:
-    adapter = Bluesky("http://127.0.0.1:9/bluesky", shrink=measured)
+    adapter = Bluesky("http://127.0.0.1:9/bluesky", fit=fit_bytes)
     assert adapter.remote_id_in(f"http://127.0.0.1:9/bluesky/profile/{DID}/post/{RKEY}", ACCOUNT) == URI
     assert adapter.remote_id_in(str(RECEIPT.url), ACCOUNT) is None
 
@@ -166,4 +177,55 @@ async def test_a_key_that_is_taken_is_called_that() -> None:
 def test_a_repeat_is_harmless_at_once() -> None:
     assert ADAPTER.settles_within == timedelta(0)
     assert ADAPTER.platform == "bluesky"
-    assert ADAPTER.rules({"gallery": True}).images_limit == 10
+    assert ADAPTER.rules({"gallery": True}).images.limit == 10
+    assert ADAPTER.settles(HANDLES) == timedelta(0)
+    assert ADAPTER.fetches_media is False
+
+
+# where it is, and away with it
+
+
+@pytest.mark.parametrize("remote_id", [f"at://did:plc:another/app.bsky.feed.post/{RKEY}", "at://nonsense", "9", ""])
+async def test_what_is_no_post_of_this_account_is_neither_shown_nor_deleted(remote_id: str) -> None:
+    server = Server()
+    assert await ADAPTER.locate(ACCOUNT, CREDENTIAL, remote_id, server) is None  # type: ignore[arg-type]
+    assert await ADAPTER.remove(ACCOUNT, CREDENTIAL, remote_id, server) is False  # type: ignore[arg-type]
+    assert server.asked == []
+
+
+async def test_where_a_post_is_follows_from_its_id_and_nobody_is_asked() -> None:
+    server = Server()
+    assert await ADAPTER.locate(ACCOUNT, CREDENTIAL, URI, server) == RECEIPT.url  # type: ignore[arg-type]
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("answer", [answered({"commit": {}}), answered({}), answered("")])
+async def test_a_post_is_deleted_by_its_key(answer: Answer) -> None:
+    server = Server({"deleteRecord": answer})
+    assert await ADAPTER.remove(ACCOUNT, CREDENTIAL, URI, server) is True  # type: ignore[arg-type]
+    (request,) = server.asked
+    assert (request.method, request.url) == ("POST", f"{HOST}/xrpc/com.atproto.repo.deleteRecord")
+    assert request.headers == {"Authorization": "Bearer access"}
+    assert request.json == {"repo": DID, "collection": "app.bsky.feed.post", "rkey": RKEY}
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (refused(400, "ExpiredToken"), CredentialExpired),
+        (refused(401, "AuthMissing"), Disconnected),
+        (refused(429, "RateLimitExceeded"), RateLimited),
+        (refused(502, "UpstreamFailure"), Unavailable),
+        (answered("<html>", 502), Unavailable),
+        (answered("<html>", 200), Unavailable),
+        (Unconfirmed("cut"), Unavailable),
+        (Unreachable("no connection", host="pds.example"), Unreachable),
+    ],
+)
+async def test_a_post_that_could_not_be_deleted_is_not_called_deleted(
+    answer: Answer | Exception, error: type[PlatformError]
+) -> None:
+    with pytest.raises(error) as caught:
+        await ADAPTER.remove(ACCOUNT, CREDENTIAL, URI, Server({"deleteRecord": answer}))  # type: ignore[arg-type]
+    assert type(caught.value) is error
+    assert len(caught.value.message) > 1

@@ -12,16 +12,19 @@ import pytest
 from aiohttp import web
 from PIL import Image
 
+from hayon.domain.rules import check
 from hayon.errors import Disconnected, Rejected, Unavailable, Unconfirmed
-from hayon.media import shrink
+from hayon.media import fit_bytes
 from hayon.outgoing import Outgoing
 from hayon.platforms.bluesky import Bluesky
+from hayon.platforms.bluesky.limits import is_language
 from hayon.platforms.contract import Absent, Connected, Found, Parcel
-from tests.platforms.bluesky.scripted import measured, picture
+from tests.platforms.bluesky.scripted import picture, shown
 from tests.platforms.parcels import NOW, Checkpoints, OneSend, Picture, make_account, make_parcel
 from tests.servers.pds.server import PdsAccount, SharedPds
 
 FAMILY = "👨\u200d👩\u200d👧\u200d👧"
+BENGALI = "অ্যা"  # two graphemes
 LATER = NOW + timedelta(minutes=1)
 
 
@@ -30,7 +33,7 @@ class Peer:
 
     def __init__(self, pds: SharedPds, account: PdsAccount, outgoing: Outgoing) -> None:
         self.pds, self.account, self.outgoing = pds, account, outgoing
-        self.adapter = Bluesky(pds.url, shrink=measured)
+        self.adapter = Bluesky(pds.url, fit=fit_bytes, video_url=None)
         self.connected: Connected
 
     async def connect(self, app_password: str | None = None) -> Connected:
@@ -75,11 +78,11 @@ async def site() -> AsyncIterator[str]:
         head = "<title>One</title><meta property='og:description' content='Two'><meta property='og:image' content='/p'>"
         return web.Response(text=f"<html><head>{head}</head></html>", content_type="text/html")
 
-    async def shown(_: web.Request) -> web.Response:
+    async def drawn(_: web.Request) -> web.Response:
         return web.Response(body=picture("blue"), content_type="image/png")
 
     app = web.Application()
-    app.add_routes([web.get("/", page), web.get("/p", shown)])
+    app.add_routes([web.get("/", page), web.get("/p", drawn)])
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -108,8 +111,8 @@ async def test_a_whole_post_is_read_back_as_it_was_meant(peer: Peer) -> None:
     other = peer.pds.accounts[0]
     text = f"{FAMILY} see https://example.com/a(b) with @{other.handle} and @nobody.test #Caféau{chr(0x1F98B)} é"
     pictures = [
-        Picture(picture("red", 40, 30), "a red one"),
-        Picture(picture("green", 30, 40), "ein grünes"),
+        shown("red", 40, 30, "a red one"),
+        shown("green", 30, 40, "ein grünes"),
     ]
     options = {"languages": ["en", "pt-BR"], "labels": ["graphic-media"], "tags": ["#art", "Ünïcode"]}
     parcel = peer.parcel(text, pictures=pictures, options=options)
@@ -129,9 +132,9 @@ async def test_a_whole_post_is_read_back_as_it_was_meant(peer: Peer) -> None:
         (f"@{other.handle}", {"$type": f"{kind}mention", "did": other.did}),
         ("#Caféau🦋", {"$type": f"{kind}tag", "tag": "Caféau🦋"}),
     ]
-    shown = record["embed"]["images"]
-    assert [one["alt"] for one in shown] == ["a red one", "ein grünes"]
-    assert [one["aspectRatio"] for one in shown] == [{"width": 40, "height": 30}, {"width": 30, "height": 40}]
+    embedded = record["embed"]["images"]
+    assert [one["alt"] for one in embedded] == ["a red one", "ein grünes"]
+    assert [one["aspectRatio"] for one in embedded] == [{"width": 40, "height": 30}, {"width": 30, "height": 40}]
     assert (record["langs"], record["tags"]) == (["en", "pt-BR"], ["art", "Ünïcode"])
     assert record["labels"]["values"] == [{"val": "graphic-media"}]
     assert record["createdAt"] == "2026-11-03T12:30:15.250Z"
@@ -141,7 +144,7 @@ async def test_a_whole_post_is_read_back_as_it_was_meant(peer: Peer) -> None:
 
 
 async def test_a_repeat_changes_nothing_and_reconcile_finds_the_one_post(peer: Peer) -> None:
-    parcel = peer.parcel("once", pictures=[Picture(picture())])
+    parcel = peer.parcel("once", pictures=[shown()])
     handles, save = await peer.prepare(parcel)
     assert isinstance(await peer.adapter.reconcile(parcel, handles, peer.outgoing), Absent)
     receipt = await peer.publish(parcel, handles)
@@ -167,9 +170,10 @@ async def test_a_key_that_is_taken_is_never_overwritten(peer: Peer) -> None:
     assert (await peer.read(handles))["value"]["text"] == "first"
 
 
-@pytest.mark.parametrize("text", ["a" * 301, FAMILY * 121])
+@pytest.mark.parametrize("text", ["a" * 301, FAMILY * 121, BENGALI * 150 + "!"])
 async def test_what_is_too_long_is_refused_with_proof(peer: Peer, text: str) -> None:
     parcel = peer.parcel(text)
+    assert check(parcel.content, [], peer.adapter.rules(peer.connected.facts))
     handles, _ = await peer.prepare(parcel)
     with pytest.raises(Rejected) as caught:
         await peer.publish(parcel, handles)
@@ -178,9 +182,10 @@ async def test_what_is_too_long_is_refused_with_proof(peer: Peer, text: str) -> 
     assert isinstance(await peer.adapter.reconcile(parcel, handles, peer.outgoing), Absent)
 
 
-@pytest.mark.parametrize("text", ["a" * 300, FAMILY * 120, "नमस्ते" * 50])
+@pytest.mark.parametrize("text", ["a" * 300, FAMILY * 120, "नमस्ते" * 50, "नमस्ते" * 100, BENGALI * 150])
 async def test_what_fits_by_our_count_fits_by_theirs(peer: Peer, text: str) -> None:
     parcel = peer.parcel(text)
+    assert check(parcel.content, [], peer.adapter.rules(peer.connected.facts)) == []
     handles, _ = await peer.prepare(parcel)
     await peer.publish(parcel, handles)
     assert (await peer.read(handles))["value"]["text"] == text
@@ -199,7 +204,7 @@ async def test_facets_never_make_the_server_refuse_a_post(peer: Peer) -> None:
 
 
 async def test_a_picture_the_server_has_lost_is_uploaded_again_at_the_next_try(peer: Peer) -> None:
-    parcel = peer.parcel("late", pictures=[Picture(picture("navy"))])
+    parcel = peer.parcel("late", pictures=[shown("navy")])
     handles, save = await peer.prepare(parcel)
     lost = handles["record"]["embed"]["images"][0]["image"]
     lost["ref"]["$link"] = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"  # never uploaded
@@ -212,30 +217,35 @@ async def test_a_picture_the_server_has_lost_is_uploaded_again_at_the_next_try(p
     assert (await peer.read(again))["value"]["embed"]["images"][0]["image"]["size"] == len(picture("navy"))
 
 
-async def test_five_pictures_make_a_gallery_where_the_server_says_it_knows_them(peer: Peer) -> None:
+@pytest.mark.parametrize("count", [5, 10])
+async def test_more_than_four_pictures_make_a_gallery_where_the_server_says_it_knows_them(
+    peer: Peer, count: int
+) -> None:
     health = await peer.call("_health")
     knows = tuple(map(int, health["version"].split("."))) >= (0, 5, 2)
-    assert peer.adapter.rules(peer.connected.facts).images_limit == (10 if knows else 4)
-    parcel = peer.parcel("many", pictures=[Picture(picture(width=20 + number)) for number in range(5)])
+    assert peer.adapter.rules(peer.connected.facts).images.limit == (10 if knows else 4)
+    parcel = peer.parcel(
+        "many", pictures=[shown(width=20 + number, alt_text=f"words {number}") for number in range(count)]
+    )
     handles, _ = await peer.prepare(parcel)
     await peer.publish(parcel, handles)
     embed = (await peer.read(handles))["value"]["embed"]
     assert embed["$type"] == "app.bsky.embed.gallery"
-    assert [item["aspectRatio"]["width"] for item in embed["items"]] == [20, 21, 22, 23, 24]
+    assert [item["aspectRatio"]["width"] for item in embed["items"]] == list(range(20, 20 + count))
+    assert [item["alt"] for item in embed["items"]] == [f"words {number}" for number in range(count)]
 
 
 async def test_a_picture_too_large_for_the_server_is_made_to_fit(peer: Peer) -> None:
     noise = Image.effect_noise((1400, 1400), 90).convert("RGB")
     noise.save(kept := io.BytesIO(), "PNG")
     assert len(kept.getvalue()) > 2_000_000
-    peer.adapter = Bluesky(peer.pds.url, shrink=shrink)
     parcel = peer.parcel("noise", pictures=[Picture(kept.getvalue())])
     handles, _ = await peer.prepare(parcel)
     await peer.publish(parcel, handles)
-    shown = (await peer.read(handles))["value"]["embed"]["images"][0]
-    assert shown["image"]["size"] <= 1_000_000
-    assert shown["image"]["mimeType"] == "image/jpeg"
-    assert shown["aspectRatio"]["width"] == shown["aspectRatio"]["height"]
+    embedded = (await peer.read(handles))["value"]["embed"]["images"][0]
+    assert embedded["image"]["size"] <= 1_000_000
+    assert embedded["image"]["mimeType"] == "image/jpeg"
+    assert embedded["aspectRatio"]["width"] == embedded["aspectRatio"]["height"]
 
 
 async def test_the_first_link_is_shown_as_a_card(peer: Peer, site: str) -> None:
@@ -295,3 +305,35 @@ async def test_a_deactivated_account_publishes_nothing(peer: Peer) -> None:
     with pytest.raises(Disconnected) as refused:
         await peer.connect()
     assert "deactivated" in refused.value.message
+
+
+async def test_a_post_is_where_it_should_be_and_can_be_deleted(peer: Peer) -> None:
+    parcel = peer.parcel("not for long", pictures=[shown()])
+    handles, _ = await peer.prepare(parcel)
+    receipt = await peer.publish(parcel, handles)
+    account, credential = parcel.account, parcel.credential
+    assert await peer.adapter.locate(account, credential, receipt.remote_id, peer.outgoing) == receipt.url
+    for _ in range(2):
+        assert await peer.adapter.remove(account, credential, receipt.remote_id, peer.outgoing) is True
+        assert isinstance(await peer.adapter.reconcile(parcel, handles, peer.outgoing), Absent)
+    with pytest.raises(Disconnected):
+        await peer.adapter.remove(account, {"accessJwt": "garbage"}, receipt.remote_id, peer.outgoing)
+
+
+@pytest.mark.parametrize(
+    "tag", ["en", "pt-BR", "zh-Hant-TW", "sl-rozaj-biske", "en-GB-boont-r-extended-sequence-x-private"]
+)
+async def test_a_language_that_we_take_is_one_for_the_server(peer: Peer, tag: str) -> None:
+    parcel = peer.parcel("words", options={"languages": [tag]})
+    handles, _ = await peer.prepare(parcel)
+    await peer.publish(parcel, handles)
+    assert (await peer.read(handles))["value"]["langs"] == [tag]
+
+
+@pytest.mark.parametrize("tag", ["de-DE-1901-1901", "en-a-foo-a-bar"])
+async def test_a_language_the_server_refuses_is_none_for_us_either(peer: Peer, tag: str) -> None:
+    assert not is_language(tag)
+    parcel = peer.parcel("words", options={"languages": [tag]})
+    handles, _ = await peer.prepare(parcel)
+    with pytest.raises(Rejected):
+        await peer.publish(parcel, handles)

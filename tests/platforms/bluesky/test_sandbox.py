@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from hayon.errors import CredentialExpired, Disconnected, RateLimited, Unconfirmed
+from hayon.errors import CredentialExpired, Disconnected, RateLimited, Unavailable, Unconfirmed
+from hayon.media import fit_bytes
 from hayon.outgoing import Outgoing
 from hayon.platforms.bluesky import Bluesky
 from hayon.platforms.contract import Absent, Found, Parcel
-from tests.platforms.bluesky.scripted import measured, picture
-from tests.platforms.parcels import NOW, Checkpoints, OneSend, Picture, make_account, make_parcel
+from tests.platforms.bluesky.scripted import filmed, shown
+from tests.platforms.parcels import NOW, Checkpoints, OneSend, make_account, make_parcel
 from tests.servers.sandbox import Sandbox
 
 
@@ -23,7 +24,7 @@ class World:
     def __init__(self, url: str, outgoing: Outgoing) -> None:
         self.url, self.outgoing = url, outgoing
         self.account = self.control("POST", "accounts", {"platform": "bluesky", "handle": "alice.test"})
-        self.adapter = Bluesky(f"{url}/bluesky", shrink=measured)
+        self.adapter = Bluesky(f"{url}/bluesky", fit=fit_bytes, video_url=None)
         self.credential: Any = None
 
     def control(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
@@ -70,7 +71,7 @@ async def world(sandbox: Sandbox, outgoing: Outgoing) -> World:
 
 
 async def test_a_whole_post(world: World) -> None:
-    pictures = [Picture(picture("red"), "red"), Picture(picture("blue"), "blue")]
+    pictures = [shown("red", alt_text="red"), shown("blue", alt_text="blue")]
     parcel = world.parcel("hi @alice.test see https://example.com #tag 👨\u200d👩\u200d👧\u200d👧", pictures=pictures)
     handles, _ = await world.prepare(parcel)
     receipt = await world.publish(parcel, handles)
@@ -86,7 +87,7 @@ async def test_a_whole_post(world: World) -> None:
 
 @pytest.mark.parametrize("kind", ["accept_then_drop", "error_after_accept"])
 async def test_a_post_whose_answer_was_lost_is_found_and_never_doubled(world: World, kind: str) -> None:
-    parcel = world.parcel(pictures=[Picture(picture())])
+    parcel = world.parcel(pictures=[shown()])
     handles, save = await world.prepare(parcel)
     world.fault(kind, "putRecord")
     with pytest.raises(Unconfirmed) as caught:
@@ -145,7 +146,7 @@ async def test_a_revoked_connection_needs_its_owner(world: World) -> None:
 
 
 async def test_an_upload_cut_off_is_tried_again_and_the_rest_goes_on(world: World) -> None:
-    pictures = [Picture(picture("red")), Picture(picture("blue"))]
+    pictures = [shown("red"), shown("blue")]
     parcel = world.parcel(pictures=pictures)
     world.fault("refuse", "uploadBlob", skip=1, status=502, body="<html>bad gateway</html>")
     save = Checkpoints()
@@ -155,3 +156,33 @@ async def test_an_upload_cut_off_is_tried_again_and_the_rest_goes_on(world: Worl
     await world.publish(parcel, handles)
     requests = world.control("GET", "requests?platform=bluesky&operation=uploadBlob")
     assert requests["count"] == 3
+
+
+async def test_a_video_straight_to_the_server_is_shown(world: World) -> None:
+    parcel = world.parcel("a film", pictures=[filmed("a red corner")])
+    handles, _ = await world.prepare(parcel)
+    receipt = await world.publish(parcel, handles)
+    assert handles["record"]["embed"]["$type"] == "app.bsky.embed.video"
+    assert handles["record"]["embed"]["video"]["size"] == len(filmed().content)
+    assert await world.adapter.reconcile(parcel, handles, world.outgoing) == Found(receipt, exact=True)
+    assert len(world.posts()) == 1
+
+
+async def test_an_upload_of_a_video_cut_off_is_made_again_whole(world: World) -> None:
+    parcel = world.parcel("a film", pictures=[filmed()])
+    world.fault("accept_then_drop", "uploadBlob")
+    save = Checkpoints()
+    with pytest.raises(Unavailable):
+        await world.adapter.prepare(parcel, save, world.outgoing)
+    handles, _ = await world.prepare(replace(parcel, checkpoint=save.last))
+    await world.publish(parcel, handles)
+    assert handles["record"]["embed"]["video"]["size"] == len(filmed().content)
+
+
+async def test_a_deleted_post_is_gone_and_deleting_it_again_is_no_error(world: World) -> None:
+    parcel = world.parcel("not for long")
+    handles, _ = await world.prepare(parcel)
+    receipt = await world.publish(parcel, handles)
+    for _ in range(2):
+        assert await world.adapter.remove(parcel.account, world.credential, receipt.remote_id, world.outgoing) is True
+    assert isinstance(await world.adapter.reconcile(parcel, handles, world.outgoing), Absent)

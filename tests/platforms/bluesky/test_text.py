@@ -1,14 +1,16 @@
 """Bluesky's way of reading text: the public vectors, the traps between JavaScript and Python, and what always holds."""
 
 import re
+import time
+from dataclasses import replace
+from itertools import pairwise
 
 import pytest
-from atproto_client.utils.facet_detection import detect_facets, detect_mentions
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hayon.platforms.bluesky.text import Facet, find_facets, graphemes, utf8_bytes
-from tests.platforms.bluesky.vectors import CASHTAGS, GRAPHEMES, SEGMENTS, TAGS
+from tests.platforms.bluesky.vectors import CASHTAGS, GRAPHEMES, LENGTHS, SEGMENTS, TAGS, clusters
 
 FAMILY = "👨\u200d👩\u200d👧\u200d👧"
 ENGLAND = "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
@@ -23,7 +25,48 @@ def test_graphemes_are_counted_as_bluesky_counts_them(text: str, length: int) ->
     assert graphemes(text) == length
 
 
-@pytest.mark.parametrize(("text", "length"), [("", 0), ("\r\n", 1), ("🇩🇪🇫🇷", 2), ("각", 1), ("👍🏽", 1)])
+def test_graphemes_are_counted_as_unicode_defines_them() -> None:
+    cases = clusters()
+    assert len(cases) == 766
+    assert [case for case in cases if graphemes("".join(case)) != len(case)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("অ্যা", 2),  # a vowel, and what would be joined to a consonant
+        ("ক্যা", 1),
+        ("a\u0308\u094d\u200d\u0924", 2),
+        ("\u094d\u0915", 2),
+        ("\u0915\u0941\u094d\u0924", 1),
+        ("?\u094d\u0924\u094d\u0924", 2),
+    ],
+)
+def test_indic_letters_are_joined_to_consonants_only(text: str, length: int) -> None:
+    assert graphemes(text) == length
+
+
+def test_a_wall_of_signs_is_counted_in_reasonable_time() -> None:
+    for wall in (
+        "\u094d" * 200_000,
+        "\u0308" * 200_000,
+        "\u0308\u094d" * 100_000,
+        "a\u094d\u0915" * 60_000,
+        "🇩" * 200_000,
+    ):
+        started = time.process_time()
+        assert graphemes(wall) > 0
+        assert time.process_time() - started < 10
+
+
+@pytest.mark.parametrize(("text", "size", "length"), LENGTHS)
+def test_bytes_and_graphemes_are_counted_as_upstream(text: str, size: int, length: int) -> None:
+    assert (utf8_bytes(text), graphemes(text)) == (size, length)
+
+
+@pytest.mark.parametrize(
+    ("text", "length"), [("", 0), ("\r\n", 1), ("🇩🇪🇫🇷", 2), ("🇩🇪\u0308🇫a", 3), ("각", 1), ("👍🏽", 1)]
+)
 def test_graphemes_of_other_clusters(text: str, length: int) -> None:
     assert graphemes(text) == length
 
@@ -125,12 +168,47 @@ def test_facets_are_sorted_lie_apart_and_cut_whole_characters(text: str) -> None
             assert utf8_bytes(facet.value) <= 640
 
 
-@given(st.lists(st.sampled_from(["@alice.com", "https://a.com/x", "#tag", "word", "🦋", FAMILY]), max_size=8))
-def test_plain_sentences_read_as_another_library_reads_them(words: list[str]) -> None:
-    text = " ".join(words)
-    theirs = [(facet.index.byte_start, facet.index.byte_end) for facet in detect_facets(text)]
-    theirs += [(mention.byte_start, mention.byte_end) for mention in detect_mentions(text)]
-    assert [(facet.start, facet.end) for facet in find_facets(text)] == sorted(theirs)
+def cut(text: str, facets: list[Facet]) -> list[str]:
+    """The text in pieces at the facets' ends, cut as bytes."""
+    encoded = text.encode("utf-8", "surrogatepass")
+    edges = [0, *(edge for facet in facets for edge in (facet.start, facet.end)), len(encoded)]
+    return [encoded[start:end].decode("utf-8", "surrogatepass") for start, end in pairwise(edges)]
+
+
+@given(TEXTS)
+@example("🦋 @handle.com é https://a.com/🦋\u0301 #ta🦋g")
+def test_a_text_split_at_its_offsets_is_the_same_text(text: str) -> None:
+    facets = find_facets(text)
+    pieces = cut(text, facets)
+    assert "".join(pieces) == text
+    assert len(pieces) == 2 * len(facets) + 1
+    for facet, words in zip(facets, pieces[1::2], strict=True):
+        assert facet.end - facet.start == utf8_bytes(words)
+
+
+def moved(facets: list[Facet], by: int) -> list[Facet]:
+    return [replace(facet, start=facet.start + by, end=facet.end + by) for facet in facets]
+
+
+@given(st.lists(TEXTS, max_size=4), st.sampled_from(["\n", "\u3000", "\ufeff", " \u2028"]))
+@example(["🦋@handle.com", "👨\u200d👩\u200d👧 https://a.com).", "#tag"], "\u3000")
+def test_parts_have_the_facets_of_the_whole_where_they_lie_in_it(parts: list[str], between: str) -> None:
+    """Whatever is put together from parts with a space between: each part's facets, moved by the bytes before it."""
+    expected, at = [], 0
+    for part in parts:
+        expected += moved(find_facets(part), at)
+        at += utf8_bytes(part + between)
+    assert find_facets(between.join(parts)) == expected
+
+
+@given(TEXTS, st.data())
+def test_a_slice_at_a_space_keeps_the_facets_within_it(text: str, data: st.DataObject) -> None:
+    spaced = text.replace("é", " é ").replace("🦋", "\n🦋")
+    spaces = [place for place, sign in enumerate(spaced) if sign in " \n"]
+    start, end = sorted(data.draw(st.sampled_from([0, len(spaced), *spaces])) for _ in range(2))
+    first, last = utf8_bytes(spaced[:start]), utf8_bytes(spaced[:end])
+    inside = [facet for facet in find_facets(spaced) if first <= facet.start and facet.end <= last]
+    assert moved(find_facets(spaced[start:end]), first) == inside
 
 
 @given(st.text())

@@ -1,8 +1,10 @@
 """Public test vectors of the AT Protocol's own libraries, as tables: inputs and what they have to come to.
 
-Source: github.com/bluesky-social/atproto, packages/api/tests/rich-text-detection.test.ts and
-packages/lex/lex-data/src/utf8-grapheme-len.test.ts (MIT or Apache-2.0).
+Source: github.com/bluesky-social/atproto, packages/api/tests/rich-text{,-detection}.test.ts and
+packages/lex/lex-data/src/utf8-grapheme-len.test.ts (MIT or Apache-2.0). Clusters are Unicode's own.
 """
+
+from pathlib import Path
 
 # Text, and its pieces: (words, None) is plain, (words, value) a facet with its handle or address.
 SEGMENTS: list[tuple[str, list[tuple[str, str | None]]]] = [
@@ -253,3 +255,21 @@ GRAPHEMES: list[tuple[str, int]] = [
     ("a~öñ©⽘☎𓋓😀👨\u200d👩\u200d👧\u200d👧", 10),
     ("नमस्ते", 3),
 ]
+
+# Text, its size in UTF-8 bytes, and its graphemes.
+LENGTHS: list[tuple[str, int, int]] = [
+    ("Hello!", 6, 6),
+    ("👨\u200d👩\u200d👧\u200d👧", 25, 1),
+    ("👨\u200d👩\u200d👧\u200d👧🔥 good!✅", 38, 9),
+]
+
+
+def clusters() -> list[list[str]]:
+    """Unicode's own cases: each a text, cut into its grapheme clusters."""
+    cases = []
+    path = Path(__file__).parent / "interop" / "GraphemeBreakTest.txt"
+    for line in path.read_text(encoding="utf-8").split("\n"):
+        if case := line.partition("#")[0].strip().strip("÷"):
+            written = [part.replace("×", " ").split() for part in case.split("÷")]
+            cases.append(["".join(chr(int(point, 16)) for point in points) for points in written])
+    return cases

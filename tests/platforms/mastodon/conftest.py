@@ -17,6 +17,7 @@ from hayon.platforms.mastodon import Mastodon
 from hayon.sandbox.app import running
 from hayon.sandbox.model import Account as Profile
 from hayon.sandbox.world import World
+from tests.media.filming import film
 from tests.platforms.parcels import Checkpoints, OneSend, Picture, make_account, make_parcel
 
 ADAPTER = Mastodon()
@@ -27,6 +28,11 @@ def make_picture(colour: str = "teal", alt_text: str = "", width: int = 40, heig
     kept = io.BytesIO()
     Image.new("RGB", (width, height), colour).save(kept, "PNG")
     return Picture(kept.getvalue(), alt_text, width=width, height=height)
+
+
+def make_film(alt_text: str = "") -> Picture:
+    """A real MP4 of a second."""
+    return Picture(film(), alt_text, "video/mp4", width=160, height=96, duration_seconds=1.0)
 
 
 @dataclass
@@ -59,6 +65,14 @@ class Home:
         """Reconciles as after a first call that was made when the parcel was gathered."""
         sent_at = parcel.first_sent_at or parcel.now
         return await ADAPTER.reconcile(replace(parcel, first_sent_at=sent_at), handles, self.outgoing)
+
+    async def locate(self, receipt: Receipt) -> str | None:
+        credential = {"accessToken": self.profile.secret}
+        return await ADAPTER.locate(self.account, credential, receipt.remote_id, self.outgoing)
+
+    async def remove(self, receipt: Receipt) -> bool:
+        credential = {"accessToken": self.profile.secret}
+        return await ADAPTER.remove(self.account, credential, receipt.remote_id, self.outgoing)
 
     async def read(self, path: str) -> Any:
         """What the instance shows to its account under this path, asked without the adapter."""

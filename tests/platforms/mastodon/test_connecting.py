@@ -1,6 +1,5 @@
 """Connecting an account: fields, addresses, who it is, the instance's facts, and what may go wrong."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from hayon.errors import Disconnected, Invalid, PlatformError, RateLimited, Unavailable, Unconfirmed, Unreachable
 from hayon.platforms.contract import Platform
 from hayon.platforms.mastodon import Mastodon
+from hayon.sandbox.mastodon.limits import InstanceLimits
 from tests.platforms.mastodon.conftest import ADAPTER, Home
 from tests.platforms.mastodon.scripted import (
     ADDRESS,
@@ -228,19 +228,19 @@ async def test_pictures_and_names_of_strangers_are_taken_with_care() -> None:
 
 
 async def test_the_sandbox_is_connected_under_its_prefix_with_its_own_facts(home: Home) -> None:
-    home.world.impose(replace(home.world.limits, characters=42, media_per_status=2, characters_per_url=9))
+    home.world.impose(home.world.limits.having(InstanceLimits(characters=42, media_per_status=2, characters_per_url=9)))
     token = home.profile.secret
     connected = await ADAPTER.connect({"instanceUrl": f"{home.address}/", "accessToken": token}, home.outgoing)
     assert connected.host == home.address
     assert connected.remote_id == home.profile.account_id
     assert connected.handle == f"@alice@{home.url.removeprefix('http://')}"
     rules = ADAPTER.rules(connected.facts)
-    assert (rules.text_limit, rules.images_limit, rules.count("https://example.com", {})) == (42, 2, 9)
-    assert "video/mp4" not in rules.image_mimes
+    assert (rules.text_limit, rules.images.limit, rules.count("https://example.com", {})) == (42, 2, 9)
+    assert "video/mp4" not in rules.images.mimes
 
 
 async def test_a_check_reads_all_again(home: Home) -> None:
-    home.world.impose(replace(home.world.limits, characters=43))
+    home.world.impose(home.world.limits.having(InstanceLimits(characters=43)))
     connected = await ADAPTER.check(home.account, {"accessToken": home.profile.secret}, home.outgoing)
     assert connected.facts["maxCharacters"] == 43
     assert (connected.remote_id, connected.host) == (home.account.remote_id, home.account.host)

@@ -1,5 +1,6 @@
 """An instance's own limits: what it says, what it leaves out, and what follows for a post."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -20,6 +21,9 @@ INSTANCE = {
             "description_limit": 10_000,
             "image_size_limit": 1000,
             "image_matrix_limit": 100,
+            "video_size_limit": 2000,
+            "video_matrix_limit": 200,
+            "video_frame_rate_limit": 60,
         },
     }
 }
@@ -30,7 +34,11 @@ FACTS = {
     "descriptionLimit": 10_000,
     "imageSizeLimit": 1000,
     "imageMatrixLimit": 100,
+    "videoSizeLimit": 2000,
+    "videoMatrixLimit": 200,
+    "videoFrameRateLimit": 60,
     "imageMimes": ["image/png"],
+    "videoMimes": ["video/mp4"],
 }
 
 
@@ -51,17 +59,31 @@ def test_what_is_no_limit_is_left_out(limit: Any) -> None:
 
 def test_rules_follow_the_facts() -> None:
     rules = Mastodon().rules(FACTS)
-    assert (rules.text_limit, rules.images_limit, rules.alt_text_limit) == (5000, 8, 10_000)
-    assert (rules.image_mimes, rules.image_bytes_limit, rules.image_pixels_limit) == (("image/png",), 1000, 100)
+    assert (rules.text_limit, rules.images.limit, rules.images.alt_text_limit) == (5000, 8, 10_000)
+    assert (rules.images.mimes, rules.images.bytes_limit, rules.images.pixels_limit) == (("image/png",), 1000, 100)
     assert rules.count("https://example.com", {}) == 30
+    videos = rules.videos
+    assert videos is not None
+    assert (videos.limit, videos.mimes, videos.alt_text_limit) == (1, ("video/mp4",), 10_000)
+    assert (videos.bytes_limit, videos.pixels_limit, videos.max_frame_rate) == (2000, 200, 60)
+
+
+def test_an_instance_that_names_no_kind_of_video_takes_none() -> None:
+    facts = facts_of({"configuration": {"media_attachments": {"supported_mime_types": ["image/png"]}}})
+    assert Mastodon().rules(facts).videos is None
 
 
 def test_rules_without_facts_are_mastodons_own() -> None:
     rules = Mastodon().rules({})
-    assert (rules.text_limit, rules.images_limit, rules.alt_text_limit) == (500, 4, 1500)
-    assert (rules.image_bytes_limit, rules.image_pixels_limit) == (16_777_216, 33_177_600)
-    assert {"image/jpeg", "image/png", "image/gif", "image/webp"} < set(rules.image_mimes)
+    assert (rules.text_limit, rules.images.limit, rules.images.alt_text_limit) == (500, 4, 1500)
+    assert (rules.images.bytes_limit, rules.images.pixels_limit) == (16_777_216, 33_177_600)
+    assert {"image/jpeg", "image/png", "image/gif", "image/webp"} < set(rules.images.mimes)
     assert rules.count("https://example.com", {}) == 23
+    videos = rules.videos
+    assert videos is not None
+    assert (videos.limit, videos.bytes_limit, videos.pixels_limit) == (1, 103_809_024, 8_294_400)
+    assert (videos.max_frame_rate, videos.max_seconds) == (120, None)
+    assert {"video/mp4", "video/webm", "video/quicktime"} < set(videos.mimes)
     assert sorted(rules.as_json()["options"]) == ["language", "sensitive", "visibility", "warning"]
 
 
@@ -71,14 +93,14 @@ def test_rules_without_facts_are_mastodons_own() -> None:
         lambda inner: st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(["configuration", "statuses", "media_attachments", "max_characters", "supported_mime_types",
-                             "image_size_limit", "max_toot_chars"]), inner, max_size=4),
+                             "image_size_limit", "video_size_limit", "max_toot_chars"]), inner, max_size=4),
     )
 )  # fmt: skip
 def test_an_instance_may_say_anything(said: Any) -> None:
     facts = facts_of(said if isinstance(said, dict) else {"configuration": said})
     rules = Mastodon().rules(facts)
     assert all(isinstance(facts[name], int) and facts[name] > 0 for name in DEFAULTS if name in facts)
-    assert min(rules.text_limit, rules.images_limit, rules.image_bytes_limit) > 0
+    assert min(rules.text_limit, rules.images.limit, rules.images.bytes_limit) > 0
 
 
 def problems(text: str = "x", options: dict[str, Any] | None = None, *media: Media) -> list[tuple[str, str]]:
@@ -123,3 +145,44 @@ def test_the_limit_is_in_graphemes() -> None:
 def test_animations_are_smaller(mime: str, width: int | None, height: int | None, fits: bool) -> None:
     one = Media(uuid4(), uuid4(), "key", mime, 1000, width, height)
     assert problems("", {}, one) == ([] if fits else [("mediaItems[0]", "too_many_pixels")])
+
+
+def of(mime: str, **measures: Any) -> Media:
+    return Media(uuid4(), uuid4(), "key", mime, **{"size": 1000, "width": 640, "height": 480, **measures})
+
+
+VIDEO = of("video/mp4", duration_seconds=9.0, frame_rate=30.0, video_codec="h264")
+PICTURE = of("image/png")
+MOVING, STILL = of("image/gif", animated=True), of("image/gif")
+
+
+@pytest.mark.parametrize(
+    ("media", "found"),
+    [
+        ([VIDEO], []),
+        ([PICTURE] * 4, []),
+        ([PICTURE] * 5, [("mediaItems", "too_many")]),
+        ([VIDEO, VIDEO], [("mediaItems", "too_many")]),
+        ([VIDEO, PICTURE], [("mediaItems", "mixed")]),
+        ([MOVING], []),
+        ([STILL, PICTURE, STILL], []),
+        ([PICTURE, MOVING], [("mediaItems[1]", "mixed")]),
+        ([MOVING, STILL], [("mediaItems[0]", "mixed")]),
+        ([of("image/webp", animated=True), PICTURE], []),  # stays a picture there
+        ([of("video/mp4", size=103_809_025)], [("mediaItems[0]", "too_large")]),
+        ([of("video/mp4", width=3840, height=2161)], [("mediaItems[0]", "too_many_pixels")]),
+        ([of("video/mp4", width=3840, height=2160, frame_rate=120.0)], []),
+        ([of("video/mp4", frame_rate=144.0)], [("mediaItems[0]", "frame_rate")]),
+        ([of("video/x-matroska")], [("mediaItems[0]", "kind")]),
+    ],
+)
+def test_four_pictures_or_one_video(media: list[Media], found: list[tuple[str, str]]) -> None:
+    unlike = [replace(one, id=uuid4()) for one in media]
+    assert problems("", {}, *unlike) == found
+
+
+def test_a_gif_that_moves_is_told_from_one_that_does_not() -> None:
+    content = Content("", (MediaUse(MOVING.id), MediaUse(PICTURE.id)))
+    (problem,) = check(content, [MOVING, PICTURE], Mastodon().rules({}))
+    assert "GIF that moves" in problem.message
+    assert problem.platform == "mastodon"

@@ -18,7 +18,7 @@ from hayon.errors import (
 from hayon.outgoing import Outgoing, Request
 from hayon.platforms.contract import Parcel
 from tests.platforms.mastodon.conftest import ADAPTER, Home
-from tests.platforms.mastodon.scripted import ADDRESS, CREDENTIAL, Scripted, answered, refused
+from tests.platforms.mastodon.scripted import ADDRESS, CREDENTIAL, Scripted, Server, answered, refused
 from tests.platforms.parcels import NOW, Checkpoints, fixed_send, make_account, make_parcel
 
 STATUS = {
@@ -175,3 +175,83 @@ def test_the_id_in_an_address_a_person_names(path: str, remote_id: str | None, h
     assert ADAPTER.remote_id_in(f"https://elsewhere.example{path}", account) is None
     assert ADAPTER.remote_id_in(f"javascript://social.example{path}", account) is None
     assert ADAPTER.remote_id_in("https://[", account) is None
+
+
+ACCOUNT = make_account("mastodon", ADDRESS, "7")
+SHOW = "GET /api/v1/statuses/9"
+
+
+@pytest.mark.parametrize(
+    ("shown", "url"),
+    [
+        (STATUS, STATUS["url"]),
+        ({**STATUS, "url": None}, STATUS["uri"]),
+        ({"id": "9", "url": "javascript:alert(1)"}, None),
+        ([], None),
+    ],
+)
+async def test_where_a_post_is_the_instance_says(shown: Any, url: str | None) -> None:
+    server = Server({SHOW: answered(shown)})
+    assert await ADAPTER.locate(ACCOUNT, CREDENTIAL, "9", server.outgoing) == url
+    assert server.calls == [SHOW]
+    assert server.asked[0].headers["Authorization"] == "Bearer token"
+
+
+async def test_a_post_that_the_instance_does_not_have_was_not_taken() -> None:
+    with pytest.raises(Rejected, match="defence against spam") as raised:
+        await ADAPTER.locate(ACCOUNT, CREDENTIAL, "9", Server({SHOW: refused(404, "Record not found")}).outgoing)
+    assert (raised.value.code, raised.value.http_status) == ("Record not found", 404)
+    assert raised.value.proves_absence is False
+
+
+AWAY = [
+    (answered("<html>", 404), Unavailable),  # something in front of it knows no posts
+    (answered({}, 404), Unavailable),
+    (refused(410, "Gone"), Unavailable),
+    (refused(401, "The access token was revoked"), Disconnected),
+    (refused(403, "This action is outside the authorized scopes"), Disconnected),
+    (refused(429, "Too many requests"), RateLimited),
+    (refused(503, "There was a temporary problem"), Unavailable),
+    (answered("<html>", 502), Unavailable),
+    (answered("<html>", 200), Unavailable),
+    (Unconfirmed("cut"), Unavailable),
+    (Unreachable("no name", host="social.example"), Unreachable),
+]
+
+
+@pytest.mark.parametrize(("answer", "error"), AWAY)
+async def test_what_else_is_said_of_a_post_allows_no_conclusion(answer: Scripted, error: type[PlatformError]) -> None:
+    with pytest.raises(error) as raised:
+        await ADAPTER.locate(ACCOUNT, CREDENTIAL, "9", Server({SHOW: answer}).outgoing)
+    assert type(raised.value) is error
+
+
+@pytest.mark.parametrize("answer", [answered(STATUS), refused(404, "Record not found")])
+async def test_a_post_is_deleted_with_what_hangs_on_it_and_may_be_gone_already(answer: Scripted) -> None:
+    server = Server({"DELETE /api/v1/statuses/9": answer})
+    assert await ADAPTER.remove(ACCOUNT, CREDENTIAL, "9", server.outgoing) is True
+    (request,) = server.asked
+    assert (request.method, dict(request.query)) == ("DELETE", {"delete_media": "true"})
+    assert request.headers["Authorization"] == "Bearer token"
+
+
+@pytest.mark.parametrize(("answer", "error"), AWAY)
+async def test_a_post_that_could_not_be_deleted_is_not_called_deleted(
+    answer: Scripted, error: type[PlatformError]
+) -> None:
+    with pytest.raises(error) as raised:
+        await ADAPTER.remove(ACCOUNT, CREDENTIAL, "9", Server({"DELETE /api/v1/statuses/9": answer}).outgoing)
+    assert type(raised.value) is error
+
+
+async def test_without_a_token_nobody_is_asked() -> None:
+    server = Server()
+    for call in (ADAPTER.locate, ADAPTER.remove):
+        with pytest.raises(Disconnected):
+            await call(ACCOUNT, {}, "9", server.outgoing)
+    assert server.asked == []
+
+
+def test_what_is_declared() -> None:
+    assert ADAPTER.fetches_media is False
+    assert ADAPTER.settles({}) == ADAPTER.settles_within

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hayon.errors import Disconnected, RateLimited, Rejected, Unconfirmed
+from hayon.errors import Disconnected, NotYet, RateLimited, Rejected, Unconfirmed
 from hayon.platforms.contract import Absent, Found, Look, Unclear
-from tests.platforms.mastodon.conftest import ADAPTER, Home, make_picture
-from tests.platforms.parcels import OneSend
+from tests.platforms.mastodon.conftest import ADAPTER, Home, make_film, make_picture
+from tests.platforms.parcels import Checkpoints, OneSend
 
 
 async def test_a_post_with_pictures_and_a_warning_reads_back_as_written(home: Home) -> None:
@@ -200,11 +200,68 @@ async def test_a_look_leaves_no_trace(home: Home) -> None:
     assert {line["method"] for line in home.world.requests} == {"GET"}
 
 
-async def test_a_spam_defence_that_stores_nothing_is_seen_by_a_look_only(home: Home) -> None:
-    """Its answer cannot be told from a true one: the receipt is the instance's word."""
+async def test_a_video_is_awaited_and_reads_back_as_written(home: Home) -> None:
+    given, saved = make_film("A red corner"), Checkpoints()
+    parcel = home.parcel("A film", pictures=[given])
+    with pytest.raises(NotYet) as raised:
+        await home.prepare(parcel, saved)
+    assert raised.value.wait_seconds > 0
+    assert home.operations() == ["uploadMedia", "getMedia"]
+    home.world.advance(raised.value.wait_seconds)
+    handles = await home.prepare(replace(parcel, checkpoint=saved.last), saved)
+    receipt = await home.publish(parcel, handles)
+    assert home.operations()[2:] == ["getMedia", "createStatus"]
+    shown = await home.read(f"/api/v1/statuses/{receipt.remote_id}")
+    (film,) = shown["media_attachments"]
+    assert (film["id"], film["type"], film["description"]) == (handles["mediaIds"][0], "video", "A red corner")
+    assert await home.look(parcel, handles) == Found(receipt, exact=True)
+
+
+async def test_a_video_whose_answer_was_lost_is_found_by_its_id(home: Home) -> None:
+    parcel, saved = home.parcel("A film", pictures=[make_film()]), Checkpoints()
+    with pytest.raises(NotYet):
+        await home.prepare(parcel, saved)
+    home.world.advance(60)
+    handles = await home.prepare(replace(parcel, checkpoint=saved.last), saved)
+    home.world.faults.add("mastodon", "accept_then_drop", "createStatus")
+    with pytest.raises(Unconfirmed):
+        await home.publish(parcel, handles)
+    look = await home.look(parcel, handles)
+    assert isinstance(look, Found)
+    assert look.exact
+    assert home.copies() == 1
+
+
+async def test_a_spam_defence_that_stores_nothing_is_found_out_by_asking_where_the_post_is(home: Home) -> None:
+    """Its answer cannot be told from a true one: the receipt is the instance's word, until it is asked for the post."""
     home.world.faults.add("mastodon", "silent_drop")
     parcel = home.parcel("Dropped")
     handles = await home.prepare(parcel)
     receipt = await home.publish(parcel, handles)
     assert receipt.remote_id
+    with pytest.raises(Rejected, match="does not have it") as raised:
+        await home.locate(receipt)
+    assert raised.value.proves_absence is False
     assert isinstance(await home.look(parcel, handles), Absent)
+
+
+@pytest.mark.parametrize("visibility", ["public", "private", "direct"])
+async def test_where_a_post_is(home: Home, visibility: str) -> None:
+    parcel = home.parcel("Here", options={"visibility": visibility})
+    receipt = await home.publish(parcel, await home.prepare(parcel))
+    home.world.requests.clear()
+    assert await home.locate(receipt) == receipt.url
+    assert [line["method"] for line in home.world.requests] == ["GET"]
+
+
+async def test_a_post_is_deleted_and_stays_so(home: Home) -> None:
+    parcel = home.parcel("Away", pictures=[make_picture()])
+    handles = await home.prepare(parcel)
+    receipt = await home.publish(parcel, handles)
+    home.world.requests.clear()
+    for _ in range(2):
+        assert await home.remove(receipt) is True
+    assert home.operations() == ["deleteStatus", "deleteStatus"]
+    with pytest.raises(Rejected):
+        await home.locate(receipt)
+    assert not await home.read(f"/api/v1/accounts/{home.account.remote_id}/statuses")

@@ -1,4 +1,4 @@
-"""Pictures: handed over once, remembered, asked after, and never doubled once a call was made with them."""
+"""Pictures and videos: handed over once, remembered, asked after, and never doubled once a call was made with them."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from hayon.errors import Disconnected, NotYet, PlatformError, RateLimited, Rejected, Unavailable, Unconfirmed
+from hayon.outgoing import Stream
 from hayon.platforms.contract import Found
-from tests.platforms.mastodon.conftest import ADAPTER, Home, make_picture
+from tests.platforms.mastodon.conftest import ADAPTER, Home, make_film, make_picture
 from tests.platforms.mastodon.scripted import ADDRESS, CREDENTIAL, UPLOAD, Scripted, Server, answered, refused
 from tests.platforms.parcels import NOW, Checkpoints, Picture, make_account, make_parcel
 
@@ -188,6 +189,28 @@ async def test_an_upload_carries_its_kind_and_its_words() -> None:
     assert (described["file"].content, described["file"].mime) == (pictures[0].content, "image/png")
     assert (bare["file"].filename, bare["file"].mime) == (f"{pictures[1].media_id}.webp", "image/webp")
     assert "description" not in bare
+
+
+@pytest.mark.parametrize(("mime", "ending"), [("video/mp4", "mp4"), ("video/webm", "webm"), ("video/quicktime", "mov")])
+async def test_a_video_is_handed_over_in_pieces(mime: str, ending: str) -> None:
+    server = Server({UPLOAD: answered({"id": "1"})})
+    given = replace(make_film("a red corner"), mime=mime)
+    parcel = make_parcel(make_account("mastodon", ADDRESS, "7"), CREDENTIAL, "x", pictures=[given])
+    await ADAPTER.prepare(parcel, Checkpoints(), server.outgoing)
+    (request,) = server.asked
+    parts = {part.name: part for part in request.parts or ()}
+    content = parts["file"].content
+    assert isinstance(content, Stream)  # never in memory whole
+    assert content.size == len(given.content)
+    assert b"".join([piece async for piece in content.open()]) == given.content
+    assert (parts["file"].filename, parts["file"].mime) == (f"{given.media_id}.{ending}", mime)
+    assert parts["description"].content == "a red corner"
+
+
+async def test_a_video_the_instance_cannot_process_is_refused(home: Home) -> None:
+    home.world.faults.add("mastodon", "failed_media")
+    with pytest.raises(Rejected, match="picture or video"):
+        await home.prepare(home.parcel("Bad", pictures=[make_film()]))
 
 
 async def test_ids_of_the_instance_cannot_lead_elsewhere() -> None:

@@ -56,6 +56,16 @@ def read_publish_failure(answer: Answer, now: datetime) -> PlatformError:
     )
 
 
+def read_removal_failure(answer: Answer) -> PlatformError:
+    """What the answer to deleting a post means, when it is not 200. A repeat does no harm."""
+    name, words = name_and_words(answer)
+    return _known(answer, name, words, None) or Unavailable(
+        f"The Bluesky server answered {_what(answer, name)} when asked to delete the post. Try again later.",
+        code=name,
+        http_status=answer.status,
+    )
+
+
 def name_and_words(answer: Answer) -> tuple[str, str]:
     """The error's name and its text; both empty where the answer is no XRPC error."""
     try:
@@ -107,7 +117,7 @@ def _known(answer: Answer, name: str, words: str, now: datetime | None) -> Platf
         )
     if name == "BlobNotFound":
         return Unavailable(
-            "Bluesky has already thrown away an uploaded picture; it has to be uploaded once more.",
+            "Bluesky has already thrown away an uploaded picture or video; it has to be uploaded once more.",
             code=name,
             http_status=status,
             proves_absence=True,
@@ -140,9 +150,9 @@ _SENTENCES = (
     (r"too big .* at \$\.record\.text|record/text must not be longer",
      "The text is too long for Bluesky. Shorten it and try again."),
     (r"blob too big|file too large",
-     "A picture is too large for this Bluesky server. Use a smaller one."),
+     "A picture or video is too large for this Bluesky server. Use a smaller one."),
     (r"takendown",
-     "Bluesky has taken down one of these pictures and does not take it again. Use another picture."),
+     "Bluesky has taken down one of these pictures or this video and does not take it again. Use another one."),
     (r"slur in record key",
      "Bluesky refuses the key chosen for this post. Write the post anew; it will get another one."),
 )  # fmt: skip
@@ -154,11 +164,13 @@ def _refusal(name: str, words: str, status: int) -> str:
         if re.search(pattern, words, re.IGNORECASE):
             return sentence
     if status == 413:
-        return "A picture or the post is too large for this Bluesky server. Use a smaller picture or fewer words."
+        return (
+            "A picture, the video or the post is too large for this Bluesky server. Use a smaller one or fewer words."
+        )
     if status == 501:
         return "This Bluesky server cannot do what is needed for this post. Ask the people who run it."
     if name in {"InvalidMimeType", "InvalidSize"}:
-        return "Bluesky does not recognise an uploaded picture. Try again with another copy of the picture."
+        return "Bluesky does not recognise an uploaded picture or video. Try again with another copy of it."
     told = words.removeprefix("Invalid app.bsky.feed.post record: ").strip().rstrip(".")[:300]
     return f'Bluesky refuses this post: "{told or name}". Change what it names and try again.'
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from hayon.domain.model import Json
 from hayon.errors import Unavailable, Unconfirmed
-from hayon.outgoing import Answer, Outgoing, Request
+from hayon.outgoing import Answer, Outgoing, Request, Stream
 from hayon.platforms.bluesky.answers import read_failure
 
 LARGEST_ANSWER = 2_000_000
@@ -22,8 +22,8 @@ def procedure(host: str, method: str, body: Any = None, token: str | None = None
     return Request("POST", _address(host, method), _bearer(token), json=body, largest_answer=LARGEST_ANSWER)
 
 
-def upload(host: str, content: bytes, mime: str, token: str) -> Request:
-    """Hands over the bytes of a picture (atproto: lexicons/com/atproto/repo/uploadBlob.json)."""
+def upload(host: str, content: bytes | Stream, mime: str, token: str) -> Request:
+    """Hands over a picture or video (atproto: lexicons/com/atproto/repo/uploadBlob.json)."""
     headers = {**_bearer(token), "Content-Type": mime}
     return Request("POST", _address(host, "com.atproto.repo.uploadBlob"), headers, body=content)
 
@@ -47,6 +47,22 @@ async def ask(outgoing: Outgoing, request: Request, now: datetime | None = None)
     if answer.status != 200:
         raise read_failure(answer, now)
     return read_body(answer)
+
+
+async def hand_over(outgoing: Outgoing, request: Request, now: datetime | None = None) -> Json:
+    """The blob that an upload makes, exactly as the server wrote it: the record has to repeat it unchanged."""
+    blob = (await ask(outgoing, request, now)).get("blob")
+    if not is_blob(blob):
+        raise Unavailable(
+            "The Bluesky server took a file but did not say where it keeps it. Nothing was published.",
+            proves_absence=True,
+        )
+    return blob
+
+
+def is_blob(value: Any) -> TypeGuard[Json]:
+    """Whether this is how a server names a blob (atproto-website: specs/data-model, blob type)."""
+    return isinstance(value, dict) and "ref" in value
 
 
 def read_body(answer: Answer) -> Json:

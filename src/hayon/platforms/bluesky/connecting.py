@@ -19,6 +19,7 @@ from hayon.outgoing import Outgoing
 from hayon.platforms.bluesky.answers import NEW_APP_PASSWORD, name_and_words, read_failure
 from hayon.platforms.bluesky.calls import ask, procedure, query, read_body, send_repeatable
 from hayon.platforms.bluesky.limits import GALLERY_SINCE, PLATFORM
+from hayon.platforms.bluesky.text import is_did
 from hayon.platforms.contract import Connected, Credential
 
 LIVE_SERVICE = "https://bsky.social"
@@ -197,7 +198,7 @@ def _own_server(session: Json) -> str | None:
 
 async def _describe(session: Json, host: str, credential: Credential, outgoing: Outgoing) -> Connected:
     did, handle = session.get("did"), session.get("handle")
-    if not isinstance(did, str) or not did.startswith("did:"):
+    if not isinstance(did, str) or not is_did(did):
         raise Unavailable("The address answers, but not as a Bluesky server does. Check the server's address.")
     token = str(credential.get("accessJwt", ""))
     profile = await _told(outgoing, host, "app.bsky.actor.getProfile", {"actor": did}, token)
@@ -230,6 +231,9 @@ def _facts(server: Json, health: Json) -> Json:
     limit = server.get("blobUploadLimit")
     if isinstance(limit, int) and limit > 0:
         facts["blobUploadLimit"] = limit
+    did = server.get("did")
+    if isinstance(did, str) and is_did(did):
+        facts["serverDid"] = did  # for whom the tokens are that the video service presents to it
     version = re.fullmatch(r"(\d{1,6})\.(\d{1,6})\.(\d{1,6})(?:[-+].*)?", str(health.get("version", "")))
     if version and tuple(map(int, version.groups())) >= GALLERY_SINCE:
         facts["gallery"] = True

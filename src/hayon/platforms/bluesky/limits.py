@@ -5,11 +5,12 @@ social-app: src/lib/constants.ts.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from hayon.domain.model import Content, Media
-from hayon.domain.rules import Option, Rules
+from hayon.domain.model import Content, Fitting, Media
+from hayon.domain.rules import MediaRules, Option, Rules
 from hayon.errors import Problem
 from hayon.platforms.bluesky.record import GALLERY_EMBED_LIMIT, IMAGES_EMBED_LIMIT, bare_tag
 from hayon.platforms.bluesky.text import TAG_BYTES, TAG_GRAPHEMES, graphemes, utf8_bytes
@@ -19,6 +20,12 @@ GALLERY_SINCE = (0, 5, 2)
 """The first PDS whose lexicons have `app.bsky.embed.gallery` (atproto: packages/pds/CHANGELOG.md, June 2026)."""
 BLOB_BYTES = 1_000_000
 """The embeds' limit until April 2026, which servers not yet brought up to date still hold to; now it is 2,000,000."""
+VIDEO_BYTES = 300_000_000
+"""atproto: lexicons/app/bsky/embed/video.json, since August 2026."""
+VIDEO_SECONDS = 600
+ALT_TEXT = 2_000
+"""The official app's; the lexicons have no limit."""
+PICTURE_MIMES = ("image/jpeg", "image/png", "image/webp")
 
 _OPTIONS = {
     "languages": Option(
@@ -44,8 +51,13 @@ _OPTIONS = {
 }
 
 
-def bluesky_rules(facts: Mapping[str, Any]) -> Rules:
-    """The limits for an account whose server told these facts."""
+def bluesky_rules(facts: Mapping[str, Any], *, video_service: bool = True) -> Rules:
+    """The limits for an account whose server told these facts. `video_service`: videos go through the network's service.
+
+    The service takes more kinds than a record may hold and makes MP4s of them; without it a video is the record's own
+    blob, which has to be an MP4 that the server takes (atproto: packages/pds/src/config/config.ts, `blobUploadLimit`).
+    """
+    largest = picture_fitting(facts).largest_bytes
     return Rules(
         platform=PLATFORM,
         name="Bluesky",
@@ -53,31 +65,62 @@ def bluesky_rules(facts: Mapping[str, Any]) -> Rules:
         text_unit="graphemes",
         count=_count,
         text_bytes_limit=3_000,
-        images_limit=GALLERY_EMBED_LIMIT if facts.get("gallery") is True else IMAGES_EMBED_LIMIT,
-        image_mimes=("image/jpeg", "image/png", "image/webp"),
-        image_bytes_limit=20_000_000,  # what is taken in; every picture is made small enough before it is uploaded
-        alt_text_limit=2_000,
+        images=MediaRules(
+            limit=GALLERY_EMBED_LIMIT if facts.get("gallery") is True else IMAGES_EMBED_LIMIT,
+            mimes=PICTURE_MIMES,
+            bytes_limit=20_000_000,  # what is taken in; every picture is made small enough before it is uploaded
+            alt_text_limit=ALT_TEXT,
+        ),
+        videos=MediaRules(
+            limit=1,
+            mimes=("video/mp4", "video/webm") if video_service else ("video/mp4",),
+            bytes_limit=VIDEO_BYTES if video_service else _at_most(VIDEO_BYTES, facts),
+            max_seconds=VIDEO_SECONDS,
+            alt_text_limit=ALT_TEXT,
+        ),
         options=_OPTIONS,
-        more=_more,
+        more=partial(_more, largest=largest),
     )
 
 
-# Well-formed BCP 47 without the grandfathered tags, none of which names a language one writes in today.
+def picture_fitting(facts: Mapping[str, Any]) -> Fitting:
+    """What every picture is made, a link card's thumbnail too, for an account whose server told these facts."""
+    return Fitting(mimes=PICTURE_MIMES, largest_bytes=_at_most(BLOB_BYTES, facts))
+
+
+def _at_most(limit: int, facts: Mapping[str, Any]) -> int:
+    told = facts.get("blobUploadLimit")
+    return min(limit, told) if isinstance(told, int) and told > 0 else limit
+
+
+# Well-formed BCP 47 without the grandfathered and private tags, none of which names a language one writes in today.
+# The language itself stands in small letters (atproto: packages/syntax/src/language.ts).
 _LANGUAGE = re.compile(
-    r"(?:[A-Za-z]{2,3}(?:-[A-Za-z]{3}){0,3})(?:-[A-Za-z]{4})?(?:-(?:[A-Za-z]{2}|[0-9]{3}))?"
-    r"(?:-(?:[A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*(?:-[0-9A-WY-Za-wy-z](?:-[A-Za-z0-9]{2,8})+)*"
+    r"[a-z]{2,3}(?:-[A-Za-z]{3}){0,3}(?:-[A-Za-z]{4})?(?:-(?:[A-Za-z]{2}|[0-9]{3}))?"
+    r"(?P<variants>(?:-(?:[A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*)"
+    r"(?P<extensions>(?:-[0-9A-WY-Za-wy-z](?:-[A-Za-z0-9]{2,8})+)*)"
     r"(?:-[xX](?:-[A-Za-z0-9]{1,8})+)?"
 )
+
+
+def is_language(tag: str) -> bool:
+    """Whether a post may name this language. No variant and no kind of extension stands twice (RFC 5646, 2.2.9)."""
+    found = _LANGUAGE.fullmatch(tag)
+    if found is None:
+        return False
+    extensions = [part for part in found["extensions"].lower().split("-") if len(part) == 1]
+    once = found["variants"].lower().split("-")[1:], extensions
+    return all(len(set(parts)) == len(parts) for parts in once)
 
 
 def _count(text: str, options: Mapping[str, Any]) -> int:  # noqa: ARG001 - no option changes the count here
     return graphemes(text)
 
 
-def _more(content: Content, media: Sequence[Media]) -> list[Problem]:  # noqa: ARG001 - pictures are in the table
-    problems = []
+def _more(content: Content, media: Sequence[Media], *, largest: int) -> list[Problem]:
+    problems = list(_too_large_to_move(content, media, largest))
     for language in _texts(content.options.get("languages")):
-        if not _LANGUAGE.fullmatch(language):
+        if not is_language(language):
             words = f"Bluesky: {language!r} is no language tag. Write it as in en, de or pt-BR."
             problems.append(Problem("options.languages", "bad_option", words, PLATFORM))
     for tag in _texts(content.options.get("tags")):
@@ -89,6 +132,19 @@ def _more(content: Content, media: Sequence[Media]) -> list[Problem]:  # noqa: A
             words = f"Bluesky: the tag {bare[:20]!r}… is too long; a tag has {TAG_GRAPHEMES} graphemes at most."
             problems.append(Problem("options.tags", "bad_option", words, PLATFORM))
     return problems
+
+
+def _too_large_to_move(content: Content, media: Sequence[Media], largest: int) -> Iterator[Problem]:
+    """Pictures that move cannot be made smaller without standing still."""
+    known = {one.id: one for one in media}
+    for index, use in enumerate(content.media):
+        one = known.get(use.media_id)
+        if one and one.animated and one.mime in PICTURE_MIMES and one.size > largest:
+            words = (
+                f"Bluesky takes pictures that move up to {largest:,} bytes; this one has {one.size:,}. "
+                "Use a smaller one, a still picture or a video."
+            )
+            yield Problem(f"mediaItems[{index}]", "too_large", words, PLATFORM)
 
 
 def _texts(value: Any) -> list[str]:

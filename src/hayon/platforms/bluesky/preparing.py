@@ -1,27 +1,28 @@
-"""Everything repeatable before a Bluesky post: its key, who is mentioned, the link card, the pictures, the record.
+"""Everything repeatable before a Bluesky post: its key, who is mentioned, the link card, pictures or video, the record.
 
 The checkpoint holds: `rkey` and `createdAt`, made at the first try; `mentions` {handle: DID or null}; `card` (null: no
-card); `pictures` {media id: upload}; `record`. Every later try sends the very same record, so that a repeat is a no-op
-(atproto: packages/pds/src/api/com/atproto/repo/putRecord.ts).
+card); `pictures` {media id: upload}; `videos` {media id: job or upload}; `record`. Every later try sends the very same
+record, so that a repeat is a no-op (atproto: packages/pds/src/api/com/atproto/repo/putRecord.ts).
 """
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from hayon.domain.model import Json
+from hayon.domain.model import Fitting, Json
 from hayon.errors import Rejected, Unavailable
 from hayon.outgoing import Outgoing
 from hayon.platforms.bluesky.answers import read_failure
-from hayon.platforms.bluesky.calls import ask, query, read_body, send_repeatable, upload
+from hayon.platforms.bluesky.calls import hand_over, query, read_body, send_repeatable, upload
 from hayon.platforms.bluesky.card import find_page, find_picture
-from hayon.platforms.bluesky.limits import BLOB_BYTES
+from hayon.platforms.bluesky.limits import picture_fitting
 from hayon.platforms.bluesky.record import Uploaded, as_moment, make_record, new_key
-from hayon.platforms.bluesky.text import find_facets
+from hayon.platforms.bluesky.text import find_facets, is_did
+from hayon.platforms.bluesky.video import VideoUpload
 from hayon.platforms.contract import Parcel, ParcelMedia, SaveCheckpoint
 
-Shrink = Callable[[bytes, str, int], Awaitable[tuple[bytes, str, int, int]]]
-"""Makes a picture fit: (content, mime, largest bytes) to (content, mime, width, height). The same for the same bytes."""
+Fit = Callable[[bytes, str, Fitting], Awaitable[tuple[bytes, str, int, int]]]
+"""Makes a picture of a linked page fit: (content, mime, fitting) to (content, mime, width, height). The same for the same bytes."""
 
 BLOB_LIVES = timedelta(minutes=45)
 """How long an upload is relied on before a record refers to it; servers keep it an hour (atproto-website: specs/blob)."""
@@ -31,15 +32,23 @@ class Preparation:
     """One walk from a parcel to its handles. Each step saves before the next one begins, and a later walk skips it."""
 
     def __init__(
-        self, parcel: Parcel, save: SaveCheckpoint, outgoing: Outgoing, shrink: Shrink, link_cards: bool
+        self,
+        parcel: Parcel,
+        save: SaveCheckpoint,
+        outgoing: Outgoing,
+        *,
+        fit: Fit,
+        link_cards: bool,
+        video_url: str | None,
     ) -> None:
         self._parcel = parcel
         self._save = save
         self._outgoing = outgoing
-        self._shrink = shrink
+        self._fit = fit
         self._link_cards = link_cards and parcel.allow_link_card
         self._host = parcel.account.host
         self._token = str(parcel.credential.get("accessJwt", ""))
+        self._video_url = video_url
         self._done: Json = dict(parcel.checkpoint)
         self._facets = find_facets(parcel.content.text)
 
@@ -54,7 +63,7 @@ class Preparation:
         elif self._is_stale((self._done["card"] or {}).get("picture")):
             await self._upload_thumb_again()
         for piece in self._parcel.media:
-            await self._upload_picture(piece)
+            await (self._upload_video(piece) if piece.media.is_video else self._upload_picture(piece))
         if "record" not in self._done:
             await self._keep(record=self._make_record())
         return {
@@ -85,7 +94,7 @@ class Preparation:
         if answer.status != 200:
             raise read_failure(answer, self._parcel.now)
         did = read_body(answer).get("did")
-        return did if isinstance(did, str) and did.startswith("did:") else None
+        return did if isinstance(did, str) and is_did(did) else None
 
     async def _make_card(self) -> Json | None:
         """The card of the first link, with its thumbnail uploaded where there is one; None for no card."""
@@ -113,7 +122,7 @@ class Preparation:
         if found is None:
             return card
         try:
-            content, mime, _, _ = await self._shrink(found[0], found[1], self._largest_bytes())
+            content, mime, _, _ = await self._fit(*found, picture_fitting(self._parcel.account.facts))
         except Exception:  # noqa: BLE001 - a stranger's picture may break a decoder in any way; then there is no thumbnail
             return card
         try:
@@ -129,32 +138,33 @@ class Preparation:
         before = pictures.get(key)
         if before is not None and not self._is_stale(before):
             return
-        content, mime, width, height = await self._shrink(await piece.read(), piece.media.mime, self._largest_bytes())
-        blob = await self._upload(content, mime)
-        if before is not None and before["blob"] != blob:
+        fitted = await piece.fit(picture_fitting(self._parcel.account.facts))
+        blob = await self._upload(await fitted.read(), fitted.media.mime)
+        await self._keep(pictures={**pictures, key: self._uploaded_now(fitted, blob, before)})
+
+    async def _upload_video(self, piece: ParcelMedia) -> None:
+        key = str(piece.media.id)
+        before = self._done.get("videos", {}).get(key, {})
+        if "blob" in before and not self._is_stale(before):
+            return
+
+        async def keep(known: Json) -> None:
+            await self._keep(videos={**self._done.get("videos", {}), key: known})
+
+        carrying = VideoUpload(self._parcel, self._outgoing, self._video_url, keep)
+        blob = await carrying.bring(piece, {} if "blob" in before else before)
+        await keep(self._uploaded_now(piece, blob, before))
+
+    def _uploaded_now(self, piece: ParcelMedia, blob: Json, before: Json | None) -> Json:
+        """What is kept of an upload. A record that names another blob for the same file is made anew."""
+        if before and "blob" in before and before["blob"] != blob:
             self._done.pop("record", None)
-        uploaded = {
-            "blob": blob,
-            "width": width,
-            "height": height,
-            "uploadedAt": as_moment(self._parcel.now),
-        }
-        await self._keep(pictures={**pictures, key: uploaded})
+        media, at = piece.media, as_moment(self._parcel.now)
+        return {"blob": blob, "width": media.width, "height": media.height, "uploadedAt": at}
 
     async def _upload(self, content: bytes, mime: str) -> Json:
-        """The blob, exactly as the server wrote it: the record has to repeat it unchanged."""
         request = upload(self._host, content, mime, self._token)
-        blob = (await ask(self._outgoing, request, self._parcel.now)).get("blob")
-        if not isinstance(blob, dict) or "ref" not in blob:
-            raise Unavailable(
-                "The Bluesky server took a picture but did not say where it keeps it. Nothing was published.",
-                proves_absence=True,
-            )
-        return blob
-
-    def _largest_bytes(self) -> int:
-        limit = self._parcel.account.facts.get("blobUploadLimit")
-        return min(BLOB_BYTES, limit) if isinstance(limit, int) and limit > 0 else BLOB_BYTES
+        return await hand_over(self._outgoing, request, self._parcel.now)
 
     def _is_stale(self, uploaded: Json | None) -> bool:
         """Whether an upload may be gone: it is old, or a call that used it did not end well (BlobNotFound, perhaps).
@@ -174,11 +184,12 @@ class Preparation:
             self._done["createdAt"],
             facets=self._facets,
             dids=self._done["mentions"],
-            pictures=[self._uploaded(piece) for piece in self._parcel.media],
+            pictures=[self._uploaded(piece, "pictures") for piece in self._parcel.media if not piece.media.is_video],
+            video=next((self._uploaded(piece, "videos") for piece in self._parcel.media if piece.media.is_video), None),
             card=None if card is None else card["external"],
             options=self._parcel.content.options,
         )
 
-    def _uploaded(self, piece: ParcelMedia) -> Uploaded:
-        kept = self._done["pictures"][str(piece.media.id)]
+    def _uploaded(self, piece: ParcelMedia, where: str) -> Uploaded:
+        kept = self._done[where][str(piece.media.id)]
         return Uploaded(kept["blob"], piece.alt_text, kept["width"], kept["height"])

@@ -10,12 +10,12 @@ from hayon.domain.model import Account, Receipt
 from hayon.domain.rules import Rules
 from hayon.errors import Unavailable, Unconfirmed
 from hayon.outgoing import Answer, Outgoing
-from hayon.platforms.bluesky.answers import name_and_words, read_publish_failure
+from hayon.platforms.bluesky.answers import name_and_words, read_publish_failure, read_removal_failure
 from hayon.platforms.bluesky.calls import procedure, query, read_body, send_repeatable
 from hayon.platforms.bluesky.limits import PLATFORM, bluesky_rules
-from hayon.platforms.bluesky.preparing import Preparation, Shrink
-from hayon.platforms.bluesky.record import COLLECTION
-from hayon.platforms.contract import Absent, Found, Look, Parcel, SaveCheckpoint, Send, Unclear
+from hayon.platforms.bluesky.preparing import Fit, Preparation
+from hayon.platforms.bluesky.record import COLLECTION, KEY_PATTERN
+from hayon.platforms.contract import Absent, Credential, Found, Look, Parcel, SaveCheckpoint, Send, Unclear
 
 
 class BlueskyPublishing:
@@ -26,15 +26,17 @@ class BlueskyPublishing:
 
     platform = PLATFORM
     settles_within: timedelta | None = timedelta(0)  # a late first call and its repeat end in the same one record
+    fetches_media = False
 
-    def __init__(self, *, public_url: str, shrink: Shrink, link_cards: bool) -> None:
+    def __init__(self, *, public_url: str, fit: Fit, link_cards: bool, video_url: str | None) -> None:
         self._public_url = public_url.rstrip("/")
-        self._shrink = shrink
+        self._fit = fit
         self._link_cards = link_cards
+        self._video_url = None if video_url is None else video_url.rstrip("/")
 
     def rules(self, facts: Mapping[str, Any]) -> Rules:
-        """The limits for an account; its server's version decides about galleries."""
-        return bluesky_rules(facts)
+        """The limits for an account; its server's version decides about galleries, the video service about videos."""
+        return bluesky_rules(facts, video_service=self._video_url is not None)
 
     def remote_id_in(self, url: str, account: Account) -> str | None:
         """The AT URI of the account's post at this address of the app, or the AT URI itself; None for anything else.
@@ -57,7 +59,10 @@ class BlueskyPublishing:
 
     async def prepare(self, parcel: Parcel, save: SaveCheckpoint, outgoing: Outgoing) -> Mapping[str, Any]:
         """Key and time, mentions, link card, uploads, record. Returns {"repo", "rkey", "record"}."""
-        return await Preparation(parcel, save, outgoing, self._shrink, self._link_cards).run()
+        preparation = Preparation(
+            parcel, save, outgoing, fit=self._fit, link_cards=self._link_cards, video_url=self._video_url
+        )
+        return await preparation.run()
 
     async def publish(self, parcel: Parcel, handles: Mapping[str, Any], send: Send) -> Receipt:
         """Writes the record. A repeat of one that landed is answered 200 with nothing written."""
@@ -102,17 +107,55 @@ class BlueskyPublishing:
             return Unclear("Under the key chosen for this post Bluesky has another one. Look at your profile.")
         return Found(self._receipt(handles), exact=True)  # no other target shares our key
 
+    def settles(self, handles: Mapping[str, Any]) -> timedelta | None:  # noqa: ARG002 - the contract's words
+        """The same for every call: each has its own key."""
+        return self.settles_within
+
+    async def locate(self, account: Account, credential: Credential, remote_id: str, outgoing: Outgoing) -> str | None:  # noqa: ARG002 - the contract's words
+        """The address of a post of this account, without asking: it follows from the key. None for anything else."""
+        rkey = _key_in(remote_id, account)
+        return rkey and self._address(account.remote_id, rkey)
+
+    async def remove(self, account: Account, credential: Credential, remote_id: str, outgoing: Outgoing) -> bool:
+        """Deletes the record; one that is gone already is no error here. False for what is no post of this account.
+
+        Source: atproto: packages/pds/src/api/com/atproto/repo/deleteRecord.ts.
+        """
+        rkey = _key_in(remote_id, account)
+        if rkey is None:
+            return False
+        body = {"repo": account.remote_id, "collection": COLLECTION, "rkey": rkey}
+        token = str(credential.get("accessJwt", ""))
+        try:
+            answer = await outgoing.send(procedure(account.host, "com.atproto.repo.deleteRecord", body, token))
+        except Unconfirmed as error:
+            raise Unavailable(f"It is not known whether the post was deleted: {error.message}") from error
+        if answer.status != 200:
+            raise read_removal_failure(answer)
+        if answer.body:  # older servers say nothing; a page of something in front of them is no word of theirs
+            read_body(answer)
+        return True
+
+    def _address(self, repo: str, rkey: str) -> str:
+        return f"{self._public_url}/profile/{repo}/post/{rkey}"
+
     def _receipt(self, handles: Mapping[str, Any]) -> Receipt:
         return Receipt(
             remote_id=_uri(handles),
-            url=f"{self._public_url}/profile/{handles['repo']}/post/{handles['rkey']}",
+            url=self._address(handles["repo"], handles["rkey"]),
             published_at=datetime.fromisoformat(handles["record"]["createdAt"]),
         )
 
 
 _AUTHOR = r"(?P<author>did:[a-z]+:[A-Za-z0-9._:%-]+|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)"
-_POST_PATH = re.compile(rf"/profile/{_AUTHOR}/post/(?P<rkey>[2-7a-z]{{13}})/?")
-_POST_URI = re.compile(rf"at://{_AUTHOR}/{re.escape(COLLECTION)}/(?P<rkey>[2-7a-z]{{13}})")
+_POST_PATH = re.compile(rf"/profile/{_AUTHOR}/post/(?P<rkey>{KEY_PATTERN})/?")
+_POST_URI = re.compile(rf"at://{_AUTHOR}/{re.escape(COLLECTION)}/(?P<rkey>{KEY_PATTERN})")
+
+
+def _key_in(remote_id: str, account: Account) -> str | None:
+    """The key of a post of this account in its AT URI; None for anything else."""
+    found = _POST_URI.fullmatch(remote_id)
+    return found["rkey"] if found and found["author"] == account.remote_id else None
 
 
 def _uri(handles: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """The post as Bluesky stores it: its key, its time, its embeds, and the whole record put together. Sends nothing.
 
-Lexicons: atproto: lexicons/app/bsky/feed/post.json, lexicons/app/bsky/embed/{images,gallery,external}.json.
+Lexicons: atproto: lexicons/app/bsky/feed/post.json, lexicons/app/bsky/embed/{images,gallery,video,external}.json.
 """
 
 import hashlib
@@ -13,6 +13,8 @@ from hayon.domain.model import Json
 from hayon.platforms.bluesky.text import Facet
 
 COLLECTION = "app.bsky.feed.post"
+KEY_PATTERN = "[2-7a-j][2-7a-z]{12}"
+"""A TID as text (atproto-website: specs/tid); its highest bit is never set."""
 IMAGES_EMBED_LIMIT = 4
 GALLERY_EMBED_LIMIT = 10
 """What the official app offers; the schema's own ceiling is 20 (atproto: lexicons/app/bsky/embed/gallery.json)."""
@@ -20,20 +22,20 @@ GALLERY_EMBED_LIMIT = 10
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
-    """A picture the server has: its blob exactly as the server gave it, its words, and its size in pixels."""
+    """A picture or video the server has: its blob exactly as the server gave it, its words, and its size in pixels.
+
+    Where the size is not known it is left out rather than guessed (bsky-docs: docs/starter-templates/posts.md).
+    """
 
     blob: Json
     alt_text: str
-    width: int
-    height: int
+    width: int | None
+    height: int | None
 
-    def as_embed(self) -> Json:
-        """One entry of an images or gallery embed. Alt text is always there, if empty."""
-        return {
-            "image": self.blob,
-            "alt": self.alt_text,
-            "aspectRatio": {"width": self.width, "height": self.height},
-        }
+    def as_embed(self, name: str) -> Json:
+        """The blob under this name, with its words and shape. Alt text is always there, if empty."""
+        shape = {"aspectRatio": {"width": self.width, "height": self.height}} if self.width and self.height else {}
+        return {name: self.blob, "alt": self.alt_text, **shape}
 
 
 def new_key(at: datetime, name: str) -> str:
@@ -60,15 +62,16 @@ def make_record(
     pictures: Sequence[Uploaded],
     card: Json | None,
     options: Mapping[str, Any],
+    video: Uploaded | None = None,
 ) -> Json:
     """The complete record. `dids` holds who each mentioned handle is; a mention of nobody stays text.
 
-    `card` is the `external` part of a link card; pictures leave no room for one.
+    `card` is the `external` part of a link card; pictures and a video leave no room for one.
     """
     record: Json = {"$type": COLLECTION, "text": text, "createdAt": created_at}
     if written := _write_facets(facets, dids):
         record["facets"] = written
-    if embed := _embed(pictures, card):
+    if embed := _embed(pictures, video, card):
         record["embed"] = embed
     if options.get("languages"):
         record["langs"] = list(options["languages"])
@@ -98,15 +101,15 @@ def _write_facets(facets: Sequence[Facet], dids: Mapping[str, str | None]) -> li
     return written
 
 
-def _embed(pictures: Sequence[Uploaded], card: Json | None) -> Json | None:
+def _embed(pictures: Sequence[Uploaded], video: Uploaded | None, card: Json | None) -> Json | None:
+    if video is not None:
+        return {"$type": "app.bsky.embed.video", **video.as_embed("video")}
     if len(pictures) > IMAGES_EMBED_LIMIT:
         image = {"$type": "app.bsky.embed.gallery#image"}
-        return {
-            "$type": "app.bsky.embed.gallery",
-            "items": [image | picture.as_embed() for picture in pictures],
-        }
+        items = [image | picture.as_embed("image") for picture in pictures]
+        return {"$type": "app.bsky.embed.gallery", "items": items}
     if pictures:
-        return {"$type": "app.bsky.embed.images", "images": [picture.as_embed() for picture in pictures]}
+        return {"$type": "app.bsky.embed.images", "images": [picture.as_embed("image") for picture in pictures]}
     if card is not None:
         return {"$type": "app.bsky.embed.external", "external": card}
     return None

@@ -1,4 +1,4 @@
-"""The Mastodon adapter: both faces of the platform for text and pictures. Holds no settings and no state."""
+"""The Mastodon adapter: both faces of the platform for text, pictures and video. Holds no settings and no state."""
 
 from hayon.platforms.mastodon.connecting import MastodonConnecting
 from hayon.platforms.mastodon.publishing import MastodonPublishing

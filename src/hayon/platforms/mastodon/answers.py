@@ -41,7 +41,9 @@ def error_of(
         if row.fits(answer.status, words or "", doing, sent_before)
     )
     said = f' ("{words}")' if words else f" (HTTP {answer.status})"
-    message = row.message.format(host=host, said=said, what="the post" if doing is Doing.PUBLISHING else "a picture")
+    message = row.message.format(
+        host=host, said=said, what="the post" if doing is Doing.PUBLISHING else "a picture or video"
+    )
     told: dict[str, Any] = {"code": words or "", "http_status": answer.status}
     told["proves_absence"] = doing is Doing.PUBLISHING and words is not None and row.error is not Unconfirmed
     if row.error is Disconnected:
@@ -157,11 +159,11 @@ _MASTODON = (
         "The access token for {host} belongs to an app and not to a person. Reconnect with a token of the account.",
         {422}, "authenticated user", health="error",
     ),
-    _Row(Unavailable, "{host} is still preparing the pictures. It is tried again shortly.", {422}, "not finished processing"),
-    # Either an earlier call landed and holds the pictures, or the instance threw them away: only a look can tell.
+    _Row(Unavailable, "{host} is still preparing the pictures or the video. It is tried again shortly.", {422}, "not finished processing"),
+    # Either an earlier call landed and holds the files, or the instance threw them away: only a look can tell.
     _Row(
         Unconfirmed,
-        "{host} says that the pictures are gone or belong to a post already{said}, so an earlier try may have worked. "
+        "{host} says that pictures or video are gone or belong to a post already{said}, so an earlier try may have worked. "
         + _LOOKS,
         {422}, "already attached", {Doing.PUBLISHING},
     ),

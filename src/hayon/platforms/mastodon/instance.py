@@ -1,7 +1,7 @@
 """One instance as one account speaks to it: addresses, the token, and every call that may safely be repeated."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -44,6 +44,10 @@ class Instance:
         """A request to make something. `key` is the idempotency key."""
         headers = self._headers() | ({"Idempotency-Key": key} if key else {})
         return Request("POST", self.address + path, headers, json=json, parts=parts)
+
+    def delete(self, path: str, *inner: str, query: Mapping[str, str] | None = None) -> Request:
+        """A request to take something away; `inner` as for a question."""
+        return replace(self.get(path, *inner, query=query), method="DELETE")
 
     async def ask(
         self,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hayon.domain.model import Content, Media
-from hayon.domain.rules import Option, Rules
+from hayon.domain.rules import MediaRules, Option, Rules
 from hayon.errors import Problem
 from hayon.platforms.mastodon import text
 
@@ -19,12 +19,16 @@ DEFAULTS: Mapping[str, int] = {
     "charactersReservedPerUrl": text.RESERVED_PER_URL,
     "imageSizeLimit": 16 * 1024 * 1024,
     "imageMatrixLimit": 33_177_600,
+    "videoSizeLimit": 99 * 1024 * 1024,
+    "videoMatrixLimit": 8_294_400,
+    "videoFrameRateLimit": 120,
     "descriptionLimit": 1500,
 }
 """Where an instance is silent (mastodon: app/models/media_attachment.rb, app/validators/; alt text: up to 4.5)."""
 DEFAULT_MIMES = ("image/jpeg", "image/png", "image/gif", "image/heic", "image/heif", "image/webp", "image/avif")
+DEFAULT_VIDEO_MIMES = ("video/mp4", "video/webm", "video/quicktime", "video/ogg")
 GIF_PIXELS = 921_600
-"""Animations may be no larger, and no instance says so (mastodon: app/models/concerns/attachmentable.rb)."""
+"""GIFs may be no larger, and no instance says so (mastodon: app/models/concerns/attachmentable.rb)."""
 
 
 def facts_of(instance: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,12 +42,16 @@ def facts_of(instance: Mapping[str, Any]) -> dict[str, Any]:
         "charactersReservedPerUrl": statuses.get("characters_reserved_per_url"),
         "imageSizeLimit": media.get("image_size_limit"),
         "imageMatrixLimit": media.get("image_matrix_limit"),
+        "videoSizeLimit": media.get("video_size_limit"),
+        "videoMatrixLimit": media.get("video_matrix_limit"),
+        "videoFrameRateLimit": media.get("video_frame_rate_limit"),
         "descriptionLimit": media.get("description_limit"),
     }
     facts: dict[str, Any] = {name: value for name, value in said.items() if _is_a_limit(value)}
     mimes = media.get("supported_mime_types")
     if isinstance(mimes, list):
-        facts["imageMimes"] = [mime for mime in mimes if isinstance(mime, str) and mime.startswith("image/")]
+        for name, kind in (("imageMimes", "image/"), ("videoMimes", "video/")):
+            facts[name] = [mime for mime in mimes if isinstance(mime, str) and mime.startswith(kind)]
     return facts
 
 
@@ -55,6 +63,7 @@ def mastodon_rules(facts: Mapping[str, Any]) -> Rules:
         return value if isinstance(value, int) and _is_a_limit(value) else DEFAULTS[name]
 
     per_url = limit("charactersReservedPerUrl")
+    video_mimes = facts.get("videoMimes", DEFAULT_VIDEO_MIMES)
 
     def count(written: str, options: Mapping[str, Any]) -> int:
         warning = options.get("warning")
@@ -66,11 +75,23 @@ def mastodon_rules(facts: Mapping[str, Any]) -> Rules:
         text_limit=limit("maxCharacters"),
         text_unit="characters",
         count=count,
-        images_limit=limit("maxMediaAttachments"),
-        image_mimes=tuple(facts.get("imageMimes") or DEFAULT_MIMES),
-        image_bytes_limit=limit("imageSizeLimit"),
-        image_pixels_limit=limit("imageMatrixLimit"),
-        alt_text_limit=limit("descriptionLimit"),
+        images=MediaRules(
+            limit=limit("maxMediaAttachments"),
+            mimes=tuple(facts.get("imageMimes") or DEFAULT_MIMES),
+            bytes_limit=limit("imageSizeLimit"),
+            pixels_limit=limit("imageMatrixLimit"),
+            alt_text_limit=limit("descriptionLimit"),
+        ),
+        videos=MediaRules(
+            limit=1,
+            mimes=tuple(video_mimes),
+            bytes_limit=limit("videoSizeLimit"),
+            pixels_limit=limit("videoMatrixLimit"),
+            max_frame_rate=limit("videoFrameRateLimit"),
+            alt_text_limit=limit("descriptionLimit"),
+        )
+        if video_mimes
+        else None,
         options=OPTIONS,
         more=_more,
     )
@@ -114,6 +135,13 @@ def _more(content: Content, media: Sequence[Media]) -> list[Problem]:
                     PLATFORM,
                 )
             )
+        # It becomes a video there, and a video stands alone (mastodon: app/services/post_status_service.rb).
+        if one and one.mime == "image/gif" and one.animated and len(content.media) > 1:
+            words = (
+                f"{NAME} makes a video of a GIF that moves, and takes a video only alone. "
+                "Leave out all but the GIF, or make two posts."
+            )
+            problems.append(Problem(f"mediaItems[{index}]", "mixed", words, PLATFORM))
     return problems
 
 

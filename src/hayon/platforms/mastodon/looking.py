@@ -1,6 +1,6 @@
 """Reconcile: is what was to be published with these handles live? Reads only, and says Absent only where it saw enough.
 
-There is no question by idempotency key, so the account's newest posts are gone through. Pictures settle it: an id of
+There is no question by idempotency key, so the account's newest posts are gone through. Media settle it: an id of
 ours hangs on one post at most. Words settle it only together with the rest of what was sent, since an account may say
 the same twice.
 """
@@ -29,7 +29,7 @@ MOST_READ = 40
 
 
 async def look(parcel: Parcel, handles: Mapping[str, Any], outgoing: Outgoing) -> Look:
-    """Found for the one post that carries the pictures, or the words and all else that was sent.
+    """Found for the one post that carries the files, or the words and all else that was sent.
 
     An error raised here says nothing about the post, not even that a host is out of reach.
     """
@@ -44,9 +44,13 @@ def receipt_of(status: Any, otherwise: datetime) -> Receipt | None:
     """The receipt in a status as the API shows it; None where it has no id. `otherwise` dates one without a date."""
     if not isinstance(status, Mapping) or not isinstance(status.get("id"), str) or not status["id"]:
         return None
-    addresses = (status.get(name) for name in ("url", "uri"))
-    url = next((one for one in addresses if isinstance(one, str) and one.startswith(("https://", "http://"))), None)
-    return Receipt(status["id"], url, moment_of(status.get("created_at")) or otherwise)
+    return Receipt(status["id"], address_of(status), moment_of(status.get("created_at")) or otherwise)
+
+
+def address_of(status: Any) -> str | None:
+    """The public address in a status as the API shows it; None where it has none that can be followed."""
+    addresses = (status.get(name) for name in ("url", "uri")) if isinstance(status, Mapping) else ()
+    return next((one for one in addresses if isinstance(one, str) and one.startswith(("https://", "http://"))), None)
 
 
 async def _look_through(parcel: Parcel, handles: Mapping[str, Any], outgoing: Outgoing) -> Look:
@@ -55,7 +59,7 @@ async def _look_through(parcel: Parcel, handles: Mapping[str, Any], outgoing: Ou
     instance = Instance.of(parcel)
     listing = await _list_since(parcel.first_sent_at - SKEW, instance, handles["accountId"], outgoing)
     if handles["mediaIds"]:
-        return await _by_pictures(listing, parcel, handles, instance, outgoing)
+        return await _by_media(listing, parcel, handles, instance, outgoing)
     return await _by_words(listing, parcel, handles, instance, outgoing)
 
 
@@ -101,16 +105,16 @@ def _offers_more(answer: Answer) -> bool:
     return 'rel="next"' in answer.headers.get("link", "")
 
 
-async def _by_pictures(
+async def _by_media(
     listing: _Listing, parcel: Parcel, handles: Mapping[str, Any], instance: Instance, outgoing: Outgoing
 ) -> Look:
     ours = set(handles["mediaIds"])
-    holders = [one for one in listing.statuses if ours & {picture.get("id") for picture in _pictures_of(one)}]
+    holders = [one for one in listing.statuses if ours & {medium.get("id") for medium in _media_of(one)}]
     if holders:
         return (
             _found(holders[0], parcel, exact=True)
             if len(holders) == 1
-            else Unclear(f"{len(holders)} posts at {instance.host} carry these pictures.")
+            else Unclear(f"{len(holders)} posts at {instance.host} carry these pictures or this video.")
         )
     if not listing.whole:
         return _saw_too_little(instance)
@@ -118,9 +122,9 @@ async def _by_pictures(
     young = uploaded_at is not None and parcel.now - uploaded_at < KEPT_FOR
     if young and not await is_unused(instance, handles["mediaIds"][0], outgoing):
         return Unclear(
-            f"{instance.host} lists no such post, but its pictures are in use: it may be listed late, or was deleted."
+            f"{instance.host} lists no such post, but its pictures or video are in use: it may be listed late, or was deleted."
         )
-    return Absent(f"{instance.host} lists no post with these pictures.")
+    return Absent(f"{instance.host} lists no post with these pictures or this video.")
 
 
 async def _by_words(
@@ -128,7 +132,7 @@ async def _by_words(
 ) -> Look:
     candidates = [
         one for one in listing.recent()
-        if not _pictures_of(one) and (one.get("edited_at") or _same(one.get("spoiler_text"), handles.get("warning")))
+        if not _media_of(one) and (one.get("edited_at") or _same(one.get("spoiler_text"), handles.get("warning")))
     ]  # fmt: skip
     if len(candidates) > MOST_READ:
         return _saw_too_little(instance)
@@ -193,9 +197,9 @@ def _plain(words: Any) -> str:
     return unicodedata.normalize("NFC", words.replace("\r\n", "\n")).strip() if isinstance(words, str) else ""
 
 
-def _pictures_of(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    pictures = status.get("media_attachments")
-    return [one for one in pictures if isinstance(one, Mapping)] if isinstance(pictures, list) else []
+def _media_of(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    media = status.get("media_attachments")
+    return [one for one in media if isinstance(one, Mapping)] if isinstance(media, list) else []
 
 
 def _found(status: Mapping[str, Any], parcel: Parcel, *, exact: bool) -> Look:

@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 
 from hayon.domain.model import Account, Receipt
 from hayon.domain.rules import Rules
-from hayon.errors import Unconfirmed
-from hayon.outgoing import Outgoing
-from hayon.platforms.contract import Look, Parcel, SaveCheckpoint, Send
-from hayon.platforms.mastodon.answers import Doing, error_of, read_json
-from hayon.platforms.mastodon.instance import Instance
+from hayon.errors import Rejected, Unconfirmed
+from hayon.outgoing import Answer, Outgoing, Request
+from hayon.platforms.contract import Credential, Look, Parcel, SaveCheckpoint, Send
+from hayon.platforms.mastodon.answers import Doing, error_of, read_json, words_of
+from hayon.platforms.mastodon.instance import Instance, token_of
 from hayon.platforms.mastodon.limits import PLATFORM, mastodon_rules
-from hayon.platforms.mastodon.looking import look, receipt_of
+from hayon.platforms.mastodon.looking import address_of, look, receipt_of
 from hayon.platforms.mastodon.uploads import upload_all
 
 
@@ -24,6 +24,7 @@ class MastodonPublishing:
     platform = PLATFORM
     settles_within: timedelta | None = timedelta(seconds=90)
     """A judgement: no document says how long a request may wait in a server's queue, or a listing lag behind."""
+    fetches_media = False
 
     def rules(self, facts: Mapping[str, Any]) -> Rules:
         """The limits of an account's instance, as it told them when the account was connected or checked."""
@@ -41,7 +42,7 @@ class MastodonPublishing:
         return found["id"] if found else None
 
     async def prepare(self, parcel: Parcel, save: SaveCheckpoint, outgoing: Outgoing) -> Mapping[str, Any]:
-        """Uploads the pictures and puts down everything that publish() will say. May be repeated at will."""
+        """Uploads pictures or video and puts down everything that publish() will say. May be repeated at will."""
         instance = Instance.of(parcel)
         uploads = await upload_all(parcel, instance, save, outgoing)
         options = parcel.content.options
@@ -89,6 +90,46 @@ class MastodonPublishing:
     async def reconcile(self, parcel: Parcel, handles: Mapping[str, Any], outgoing: Outgoing) -> Look:
         """Goes through the account's newest posts. Reads only: the key is not used to ask, since that would publish."""
         return await look(parcel, handles, outgoing)
+
+    def settles(self, handles: Mapping[str, Any]) -> timedelta | None:  # noqa: ARG002 - the contract's words
+        """The same for every call."""
+        return self.settles_within
+
+    async def locate(self, account: Account, credential: Credential, remote_id: str, outgoing: Outgoing) -> str | None:
+        """The public address of a post, asked of the instance; None where it shows the post without one.
+
+        Raises Rejected where the instance itself says that there is no such post: its defence against spam answers a
+        post with 200 and an id that it never stores (mastodon: app/lib/antispam.rb). Asked right after publishing, that
+        is what a missing post means; asked later, its author may have deleted it. A read, so no proof of absence: a
+        server that reads from a copy of its database may be behind for a moment.
+        """
+        instance = Instance(account.host, token_of(credential))
+        answer = await self._ask_about(instance, instance.get("/api/v1/statuses", remote_id), outgoing)
+        if answer.status == 404:
+            raise Rejected(
+                f"{instance.host} said that it took the post, but does not have it: its defence against spam may have "
+                "dropped it, or it was deleted there. Look at your profile; if the post is missing, ask the people who "
+                "run the instance before you publish it again.",
+                code=words_of(answer) or "",
+                http_status=404,
+            )
+        return address_of(instance.read(answer))
+
+    async def remove(self, account: Account, credential: Credential, remote_id: str, outgoing: Outgoing) -> bool:
+        """Deletes a post and what hangs on it; True also where the instance says that it has no such post any more."""
+        instance = Instance(account.host, token_of(credential))
+        # Since 4.4 the files go at once; before, a day later, and the word is not read.
+        request = instance.delete("/api/v1/statuses", remote_id, query={"delete_media": "true"})
+        answer = await self._ask_about(instance, request, outgoing)
+        instance.read(answer)  # a page of something in front of it is no word that the post is gone
+        return True
+
+    async def _ask_about(self, instance: Instance, request: Request, outgoing: Outgoing) -> Answer:
+        """An answer of 200, or of 404 in the instance's own words: something in front of it knows no posts."""
+        answer = await instance.ask(outgoing, request, welcome=(200, 404))
+        if answer.status == 404 and words_of(answer) is None:
+            raise error_of(answer, instance.host, Doing.READING)
+        return answer
 
 
 # A post of somebody elsewhere, looked at from here, has a second @ in its address: its id is no id of a post made here.

@@ -1,6 +1,6 @@
-"""Pictures on their way to an instance: each handed over once, remembered in the checkpoint, and asked after again.
+"""Pictures and videos on their way to an instance: each handed over once, remembered in the checkpoint, asked after again.
 
-A lost answer to an upload leaves a picture that no post uses; the instance throws it away after a day.
+A lost answer to an upload leaves a file that no post uses; the instance throws it away after a day.
 """
 
 from collections.abc import Mapping
@@ -9,42 +9,43 @@ from enum import Enum
 from typing import Any
 
 from hayon.errors import NotYet, Rejected, Unavailable
-from hayon.outgoing import Answer, Outgoing, Part
+from hayon.outgoing import Answer, Outgoing, Part, Stream
 from hayon.platforms.contract import Parcel, ParcelMedia, SaveCheckpoint
 from hayon.platforms.mastodon.answers import Doing, error_of, moment_of
 from hayon.platforms.mastodon.instance import Instance
 
 KEPT_FOR = timedelta(hours=20)
-"""How long a picture without a post is relied upon; the instance deletes it after a day.
+"""How long a file without a post is relied upon; the instance deletes it after a day.
 
 mastodon: app/lib/vacuum/media_attachments_vacuum.rb
 """
 LOOK_AGAIN_SECONDS = 5.0
 FAILURES_BORNE = 3
-"""How many answers 500 to one and the same picture make it the picture's fault, as they mostly are.
+"""How many answers 500 to one and the same file make it the file's fault, as they mostly are.
 
 mastodon: app/controllers/api/v1/media_controller.rb
 """
 
 Upload = Mapping[str, Any]
-"""What the checkpoint holds of one picture: `id` there, `uploadedAt` by our clock."""
+"""What the checkpoint holds of one file: `id` there, `uploadedAt` by our clock."""
 
 
 async def upload_all(parcel: Parcel, instance: Instance, save: SaveCheckpoint, outgoing: Outgoing) -> list[Upload]:
-    """Hands over every picture that is not there yet and returns all uploads, in the order of the post.
+    """Hands over every picture or video that is not there yet and returns all uploads, in the order of the post.
 
     Saves the checkpoint after each. Raises NotYet while the instance is still at work on one, Rejected where it cannot
     make anything of one.
     """
-    pictures = _Pictures(parcel, instance, save, outgoing)
-    progress = [await pictures.bring(one) for one in parcel.media]
+    files = _Files(parcel, instance, save, outgoing)
+    progress = [await files.bring(one) for one in parcel.media]
     if _Progress.WORKING in progress:
-        raise NotYet(f"{instance.host} is still preparing the pictures.", wait_seconds=LOOK_AGAIN_SECONDS)
-    return [pictures.uploads[str(one.media.id)] for one in parcel.media]
+        what = "the video" if any(one.media.is_video for one in parcel.media) else "the pictures"
+        raise NotYet(f"{instance.host} is still preparing {what}.", wait_seconds=LOOK_AGAIN_SECONDS)
+    return [files.uploads[str(one.media.id)] for one in parcel.media]
 
 
 async def is_unused(instance: Instance, remote_id: str, outgoing: Outgoing) -> bool:
-    """Whether the instance still shows a picture to its uploader: it does so until a post holds it, or for a day.
+    """Whether the instance still shows a file to its uploader: it does so until a post holds it, or for a day.
 
     mastodon: app/controllers/api/v1/media_controller.rb
     """
@@ -58,6 +59,7 @@ class _Progress(Enum):
     FAILED = "failed"
 
 
+_ENDINGS = {"video/quicktime": "mov"}
 _BY_STATUS = {200: _Progress.READY, 206: _Progress.WORKING, 404: _Progress.GONE, 422: _Progress.FAILED}
 
 
@@ -65,8 +67,8 @@ async def _look_at(instance: Instance, remote_id: str, outgoing: Outgoing) -> An
     return await instance.ask(outgoing, instance.get("/api/v1/media", remote_id), welcome=_BY_STATUS)
 
 
-class _Pictures:
-    """The pictures of one parcel during one prepare(): `uploads` by our own media id, saved as they change."""
+class _Files:
+    """The files of one parcel during one prepare(): `uploads` by our own media id, saved as they change."""
 
     def __init__(self, parcel: Parcel, instance: Instance, save: SaveCheckpoint, outgoing: Outgoing) -> None:
         self._parcel, self._instance, self._save_checkpoint, self._outgoing = parcel, instance, save, outgoing
@@ -74,7 +76,7 @@ class _Pictures:
         self._failures: dict[str, int] = dict(parcel.checkpoint.get("failures", {}))
 
     async def bring(self, one: ParcelMedia) -> _Progress:
-        """Hands a picture over where the instance does not have it, and says how far the instance is with it."""
+        """Hands a file over where the instance does not have it, and says how far the instance is with it."""
         name = str(one.media.id)
         if name in self.uploads and self._is_relied_upon(self.uploads[name]):
             progress = await self._ask_after(name)
@@ -111,8 +113,10 @@ class _Pictures:
         return progress
 
     async def _hand_over(self, one: ParcelMedia, name: str) -> Answer:
-        kind = one.media.mime.partition("/")[2]
-        parts = [Part("file", await one.read(), filename=f"{name}.{kind}", mime=one.media.mime)]
+        mime = one.media.mime
+        ending = _ENDINGS.get(mime) or mime.partition("/")[2]
+        content = Stream(one.media.size, one.stream) if one.media.is_video else await one.read()
+        parts = [Part("file", content, filename=f"{name}.{ending}", mime=mime)]
         if one.alt_text:
             parts.append(Part("description", one.alt_text))
         request = self._instance.post("/api/v2/media", parts=parts)
@@ -126,7 +130,7 @@ class _Pictures:
             if self._failures[name] < FAILURES_BORNE:
                 raise
             raise Rejected(
-                f"{self._instance.host} failed over a picture {FAILURES_BORNE} times. "
+                f"{self._instance.host} failed over a picture or video {FAILURES_BORNE} times. "
                 "Save it in another format, or use another one.",
                 code=error.code,
                 http_status=error.http_status,

@@ -7,12 +7,12 @@ to this PDS: taken without a check, as a real one does.
 from typing import Any
 
 from hayon.sandbox.bluesky.lexicon import Lexicons
-from hayon.sandbox.limits import Limits
+from hayon.sandbox.bluesky.limits import PdsLimits
 
 RECORDS_BY_TID = frozenset(("app.bsky.feed.post", "app.bsky.feed.threadgate", "app.bsky.feed.postgate"))
 
 
-def lexicons(limits: Limits) -> Lexicons:
+def lexicons(limits: PdsLimits) -> Lexicons:
     """All definitions, with the sizes that this world allows."""
     return {
         "app.bsky.feed.post": _object(
@@ -75,7 +75,7 @@ def _facets() -> dict[str, Any]:
     }
 
 
-def _embeds(limits: Limits) -> dict[str, Any]:
+def _embeds(limits: PdsLimits) -> dict[str, Any]:
     embed = "app.bsky.embed"
     ratio = _ref(f"{embed}.defs#aspectRatio")
     media = ("images", "gallery", "video", "external")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
-import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
 from hayon.sandbox.bluesky.content import record_cid
+from hayon.sandbox.bluesky.limits import PdsLimits
 from hayon.sandbox.ground import Ground
 from hayon.sandbox.journal import Event
 from hayon.sandbox.model import Account, Blob, Platform, Record, RefreshToken
@@ -18,6 +16,11 @@ from hayon.sandbox.model import Account, Blob, Platform, Record, RefreshToken
 POST = "app.bsky.feed.post"
 TID_ALPHABET = "234567abcdefghijklmnopqrstuvwxyz"
 HANDLE = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
+
+
+def is_handle(text: str) -> bool:
+    """atproto: specs/handle."""
+    return len(text) <= 253 and HANDLE.fullmatch(text) is not None
 
 
 class Pds:
@@ -39,25 +42,6 @@ class Pds:
             "record_gone": self._on_record_gone,
         }
 
-    # -- what an account of this platform looks like ---------------------------------------------------------------
-
-    @staticmethod
-    def is_handle(text: str) -> bool:
-        """atproto: specs/handle."""
-        return len(text) <= 253 and HANDLE.fullmatch(text) is not None
-
-    @staticmethod
-    def new_account_id(handle: str, number: int) -> str:  # noqa: ARG004 - both platforms are asked alike
-        """A did:plc that is the same for the same handle, so that a reset world feels familiar."""
-        digest = hashlib.sha256(f"sandbox:{handle.lower()}".encode()).digest()
-        return "did:plc:" + base64.b32encode(digest).decode().lower()[:24]
-
-    @staticmethod
-    def new_secret() -> str:
-        """An app password, in groups of four as Bluesky shows them."""
-        letters = "abcdefghijkmnpqrstuvwxyz234567"
-        return "-".join("".join(secrets.choice(letters) for _ in range(4)) for _ in range(4))
-
     # -- reading ----------------------------------------------------------------------------------------------------
 
     def find_repo(self, name: str) -> Account | None:
@@ -76,7 +60,7 @@ class Pds:
     def find_blob(self, did: str, cid: str) -> Blob | None:
         """The blob unless it was never there or has been collected as unreferenced."""
         blob = self.blobs.get((did, cid))
-        keep = self._world.limits.blob_keep_seconds
+        keep = self._world.limits.of(PdsLimits).blob_keep_seconds
         if blob and not blob.refs and self._world.now() >= blob.uploaded_at + keep:
             return None
         return blob
@@ -102,10 +86,15 @@ class Pds:
         key = {"did": record.did, "collection": record.collection, "rkey": record.rkey}
         return [("record_gone", {**key, "commit": commit, "rev": rev})]
 
-    def withdraw(self, did: str) -> None:
+    def issue(self, account: Account) -> None:
+        """A new app password changes nothing here: createSession compares with the account's own."""
+
+    def withdraw(self, account: Account) -> None:
         """An app password is revoked: its refresh tokens go, access tokens already issued stay good."""
         self.refresh_tokens = {
-            jti: token for jti, token in self.refresh_tokens.items() if token.did != did or not token.by_app_password
+            jti: token
+            for jti, token in self.refresh_tokens.items()
+            if token.did != account.account_id or not token.by_app_password
         }
 
     def _on_refresh_token(self, facts: dict[str, Any]) -> None:
@@ -153,6 +142,11 @@ class Pds:
                 blob.refs.discard(record.uri)
                 if not blob.refs:
                     del self.blobs[record.did, cid]
+
+
+def pds_of(world: Ground) -> Pds:
+    """This world's PDS."""
+    return world.memory(Platform.BLUESKY, Pds)
 
 
 def blob_cids(value: Any) -> Iterator[str]:

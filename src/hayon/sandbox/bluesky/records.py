@@ -4,13 +4,15 @@ Source: atproto packages/pds/src/api/com/atproto/repo/*.ts and packages/pds/src/
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from hayon.sandbox.bluesky.content import is_cid, record_cid
 from hayon.sandbox.bluesky.facets import problems
 from hayon.sandbox.bluesky.lexicon import LexiconError, Lexicons, check, is_nsid, is_record_key, is_tid
 from hayon.sandbox.bluesky.lexicons import RECORDS_BY_TID, lexicons
-from hayon.sandbox.bluesky.pds import blobs_in
+from hayon.sandbox.bluesky.limits import PdsLimits
+from hayon.sandbox.bluesky.pds import blobs_in, pds_of
 from hayon.sandbox.bluesky.wire import (
     active_caller,
     charge,
@@ -21,7 +23,6 @@ from hayon.sandbox.bluesky.wire import (
     xrpc_error,
 )
 from hayon.sandbox.gate import Answer, Call
-from hayon.sandbox.limits import Limits
 from hayon.sandbox.model import Account, Record
 
 ABSENT = object()
@@ -43,7 +44,7 @@ class Write:
 async def put_record(call: Call) -> Answer:
     """com.atproto.repo.putRecord: identical is a no-op, then swapRecord decides, without it anything is overwritten."""
     write = _prepared(call, ("repo", "collection", "rkey", "record"), points=2)
-    pds, record = call.world.pds, write.record
+    pds, record = pds_of(call.world), write.record
     current = pds.find_record(record.did, record.collection, record.rkey)
     if current and current.cid == record.cid:
         call.world.happen(_ledger(call, write, "putRecord", repeat=True))
@@ -57,7 +58,7 @@ async def put_record(call: Call) -> Answer:
 async def create_record(call: Call) -> Answer:
     """com.atproto.repo.createRecord: a key that is taken is an internal error, whatever its record says."""
     write = _prepared(call, ("repo", "collection", "record"), points=3)
-    pds, record = call.world.pds, write.record
+    pds, record = pds_of(call.world), write.record
     _check_swap(call, write, None)
     if pds.find_record(record.did, record.collection, record.rkey):
         raise xrpc_error(500, "InternalServerError", "Internal Server Error")
@@ -73,7 +74,7 @@ async def delete_record(call: Call) -> Answer:
     text_input(given, "repo", "collection", "rkey", "swapRecord")
     _charge_write(call, account, 1)
     did = _own_repo(call, account, given["repo"])
-    pds = call.world.pds
+    pds = pds_of(call.world)
     current = pds.find_record(did, given["collection"], given["rkey"])
     swap = given.get("swapRecord")
     if swap and (current is None or current.cid != swap):
@@ -100,8 +101,8 @@ async def get_record(call: Call) -> Answer:
     """com.atproto.repo.getRecord: no credential needed, strongly consistent."""
     charge(call)
     asked = params(call, ("repo", "collection", "rkey"))
-    account = call.world.pds.find_repo(asked["repo"])
-    found = call.world.pds.find_record(account.account_id, asked["collection"], asked["rkey"]) if account else None
+    account = pds_of(call.world).find_repo(asked["repo"])
+    found = pds_of(call.world).find_record(account.account_id, asked["collection"], asked["rkey"]) if account else None
     if found is None or asked.get("cid", found.cid) != found.cid:
         uri = f"at://{asked['repo']}/{asked['collection']}/{asked['rkey']}"
         raise invalid(f"Could not locate record: {uri}", "RecordNotFound")
@@ -112,13 +113,13 @@ async def list_records(call: Call) -> Answer:
     """com.atproto.repo.listRecords: by record key, newest first unless `reverse`."""
     charge(call)
     asked = params(call, ("repo", "collection"))
-    account = call.world.pds.find_repo(asked["repo"])
+    account = pds_of(call.world).find_repo(asked["repo"])
     if account is None:
         raise invalid(f"Could not find repo: {asked['repo']}")
     limit = asked.get("limit", "50")
     if not limit.isdigit() or not 1 <= int(limit) <= 100:
         raise invalid("Error: limit must be an integer from 1 to 100")
-    records = call.world.pds.list_records(account.account_id, asked["collection"])
+    records = pds_of(call.world).list_records(account.account_id, asked["collection"])
     reverse, cursor = asked.get("reverse") == "true", asked.get("cursor")
     if reverse:
         records.reverse()
@@ -131,15 +132,10 @@ async def list_records(call: Call) -> Answer:
     return Answer(body)
 
 
-def known_lexicons(limits: Limits) -> Lexicons:
+@cache
+def known_lexicons(limits: PdsLimits) -> Lexicons:
     """The lexicons of a world, built once per set of limits."""
-    held = _LEXICONS.get(id(limits))
-    if held is None or held[0] is not limits:
-        held = _LEXICONS[id(limits)] = (limits, lexicons(limits))
-    return held[1]
-
-
-_LEXICONS: dict[int, tuple[Limits, Lexicons]] = {}
+    return lexicons(limits)
 
 
 def _prepared(call: Call, required: tuple[str, ...], points: int) -> Write:
@@ -153,7 +149,7 @@ def _prepared(call: Call, required: tuple[str, ...], points: int) -> Write:
         raise invalid("Input/collection must be a valid nsid")
     if not isinstance(value, dict):
         raise invalid("Input/record must be an object")
-    rkey = given["rkey"] if "rkey" in given else call.world.pds.next_tid()
+    rkey = given["rkey"] if "rkey" in given else pds_of(call.world).next_tid()
     if not is_record_key(rkey):
         raise invalid("Input/rkey must be a valid Record Key")
     value.setdefault("$type", collection)
@@ -186,7 +182,7 @@ def _held_by(value: dict[str, Any] | list[Any]) -> list[Any]:
 def _checked(call: Call, collection: str, rkey: str, value: dict[str, Any], validate: Any) -> str | None:
     if validate not in (None, True, False):
         raise invalid("Input/validate must be a boolean")
-    known = known_lexicons(call.world.limits)
+    known = known_lexicons(call.world.limits.of(PdsLimits))
     if value["$type"] != collection:
         raise invalid(f"Invalid $type: expected {collection}, got {value['$type']}")
     if validate is False:
@@ -205,7 +201,7 @@ def _checked(call: Call, collection: str, rkey: str, value: dict[str, Any], vali
 
 
 def _own_repo(call: Call, account: Account, repo: str) -> str:
-    named = call.world.pds.find_repo(repo)
+    named = pds_of(call.world).find_repo(repo)
     if named is None:
         raise invalid(f"Could not find repo: {repo}")
     if named.account_id != account.account_id:
@@ -224,7 +220,7 @@ def _check_swap(call: Call, write: Write, current: Record | None) -> None:
         if write.swap_record != was:
             raise invalid(f"Record was at {was or 'null'}", "InvalidSwap")
     if write.swap_commit:
-        head = call.world.pds.commits.get(write.account.account_id, ("null", ""))[0]
+        head = pds_of(call.world).commits.get(write.account.account_id, ("null", ""))[0]
         if write.swap_commit != head:
             raise invalid(f"Commit was at {head}", "InvalidSwap")
 
@@ -232,7 +228,7 @@ def _check_swap(call: Call, write: Write, current: Record | None) -> None:
 def _check_blobs(call: Call, record: Record) -> None:
     for named in blobs_in(record.value):
         cid = named["ref"]["$link"]
-        blob = call.world.pds.find_blob(record.did, cid)
+        blob = pds_of(call.world).find_blob(record.did, cid)
         if blob is None:
             raise invalid(f"Could not find blob: {cid}", "BlobNotFound")
         mime_type, size = named.get("mimeType"), named.get("size")

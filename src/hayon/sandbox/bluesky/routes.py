@@ -5,6 +5,8 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from hayon.sandbox.bluesky.content import blob_cid
+from hayon.sandbox.bluesky.limits import PdsLimits
+from hayon.sandbox.bluesky.pds import is_handle, pds_of
 from hayon.sandbox.bluesky.records import create_record, delete_record, get_record, list_records, put_record
 from hayon.sandbox.bluesky.sessions import (
     create_session,
@@ -15,17 +17,18 @@ from hayon.sandbox.bluesky.sessions import (
 )
 from hayon.sandbox.bluesky.wire import PdsManners, active_caller, charge, invalid, params
 from hayon.sandbox.gate import Answer, Call, Door, Endpoint, Gate
+from hayon.sandbox.ground import Ground
+from hayon.sandbox.moments import iso
 from hayon.sandbox.sniffing import sniff
-from hayon.sandbox.world import World, iso
 
 
 async def resolve_handle(call: Call) -> Answer:
     """com.atproto.identity.resolveHandle."""
     charge(call)
     handle = params(call, ("handle",))["handle"]
-    if not call.world.pds.is_handle(handle):
+    if not is_handle(handle):
         raise invalid("Error: handle must be a valid handle")
-    account = call.world.pds.find_repo(handle)
+    account = pds_of(call.world).find_repo(handle)
     if account is None:
         raise invalid("Unable to resolve handle")
     return Answer({"did": account.account_id})
@@ -35,7 +38,7 @@ async def get_profile(call: Call) -> Answer:
     """app.bsky.actor.getProfile, as an AppView behind the PDS would answer it."""
     active_caller(call)
     charge(call)
-    account = call.world.pds.find_repo(params(call, ("actor",))["actor"])
+    account = pds_of(call.world).find_repo(params(call, ("actor",))["actor"])
     if account is None:
         raise invalid("Profile not found")
     made = iso(account.created_at)
@@ -46,7 +49,7 @@ async def get_profile(call: Call) -> Answer:
             "displayName": account.display_name,
             "followersCount": 0,
             "followsCount": 0,
-            "postsCount": len(call.world.pds.list_records(account.account_id, "app.bsky.feed.post")),
+            "postsCount": len(pds_of(call.world).list_records(account.account_id, "app.bsky.feed.post")),
             "labels": [],
             "createdAt": made,
             "indexedAt": made,
@@ -65,7 +68,7 @@ async def upload_blob(call: Call) -> Answer:
     charge(call, ("bluesky.upload", call.client_address, 1))
     digest = call.world.files.digest(call.body)
     cid = blob_cid(bytes.fromhex(digest))
-    known = call.world.pds.find_blob(account.account_id, cid)
+    known = pds_of(call.world).find_blob(account.account_id, cid)
     if known is None or not known.refs:
         facts = {
             "did": account.account_id,
@@ -76,13 +79,13 @@ async def upload_blob(call: Call) -> Answer:
             "uploaded_at": call.now,
         }
         call.world.happen(("blob", facts))
-    blob = call.world.pds.blobs[account.account_id, cid]
+    blob = pds_of(call.world).blobs[account.account_id, cid]
     return Answer({"blob": {"$type": "blob", "ref": {"$link": cid}, "mimeType": blob.mime_type, "size": blob.size}})
 
 
-def routes(world: World) -> list[BaseRoute]:
+def routes(world: Ground) -> list[BaseRoute]:
     """The PDS under `/bluesky/xrpc/`."""
-    gate, limits = Gate(world, PdsManners()), world.limits
+    gate, limits = Gate(world, PdsManners()), world.limits.of(PdsLimits)
     queries = (
         ("com.atproto.server.getSession", get_session),
         ("com.atproto.server.describeServer", describe_server),
@@ -113,6 +116,11 @@ class Xrpc:
 
     def __init__(self, doors: dict[str, tuple[str, Door]]) -> None:
         self._doors = doors
+
+    @property
+    def doors(self) -> list[Door]:
+        """All that it chooses from."""
+        return [door for _, door in self._doors.values()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

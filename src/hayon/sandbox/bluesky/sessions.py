@@ -8,6 +8,8 @@ import secrets
 from dataclasses import asdict
 from typing import Any
 
+from hayon.sandbox.bluesky.limits import PdsLimits
+from hayon.sandbox.bluesky.pds import pds_of
 from hayon.sandbox.bluesky.tokens import ACCESS, APP_PASSWORD, REFRESH, Claims, sign
 from hayon.sandbox.bluesky.wire import caller, charge, invalid, json_input, text_input, xrpc_error
 from hayon.sandbox.gate import Answer, Call
@@ -21,7 +23,7 @@ async def create_session(call: Call) -> Answer:
     text_input(given, "identifier", "password")
     who = f"{given['identifier'].lower()}-{call.client_address}"
     charge(call, ("bluesky.session.five", who, 1), ("bluesky.session.day", who, 1))
-    account = call.world.pds.find_repo(given["identifier"].removeprefix("@"))
+    account = pds_of(call.world).find_repo(given["identifier"].removeprefix("@"))
     by_app_password = account is not None and _same(given["password"], account.secret)
     if account is None or not (by_app_password or _same(given["password"], account.password)):
         raise xrpc_error(401, "AuthenticationRequired", "Invalid identifier or password")
@@ -43,14 +45,14 @@ async def refresh_session(call: Call) -> Answer:
     account, claims = caller(call, refresh=True)
     if call.body:
         raise invalid("A request body was provided when none was expected")
-    pds, now = call.world.pds, call.now
+    pds, now = pds_of(call.world), call.now
     token = pds.refresh_tokens.get(claims.jti)
     if token is None or now >= token.expires_at:
         if token:
             call.world.happen(("refresh_token_gone", {"jti": claims.jti}))
         raise invalid("Token has been revoked", "ExpiredToken")
     successor = token.successor or secrets.token_urlsafe(24)
-    until = min(token.expires_at, now + call.world.limits.rotation_grace_seconds)
+    until = min(token.expires_at, now + call.world.limits.of(PdsLimits).rotation_grace_seconds)
     rotated: Event = ("rotated", {"jti": claims.jti, "successor": successor, "expires_at": until})
     call.world.happen(rotated, _row(call, account, successor, token.by_app_password))
     return Answer({**_tokens(call, account, successor, token.by_app_password), **_session(call, account)})
@@ -81,7 +83,7 @@ async def describe_server(call: Call) -> Answer:
             "inviteCodeRequired": True,
             "links": {},
             "contact": {},
-            "blobUploadLimit": call.world.limits.blob_bytes,
+            "blobUploadLimit": call.world.limits.of(PdsLimits).blob_bytes,
         }
     )
 
@@ -91,12 +93,12 @@ def _same(given: str, kept: str) -> bool:
 
 
 def _row(call: Call, account: Account, jti: str, by_app_password: bool) -> Event:
-    until = call.now + call.world.limits.refresh_seconds
+    until = call.now + call.world.limits.of(PdsLimits).refresh_seconds
     return "refresh_token", asdict(RefreshToken(jti, account.account_id, until, by_app_password))
 
 
 def _tokens(call: Call, account: Account, jti: str, by_app_password: bool) -> dict[str, str]:
-    now, limits, key = call.now, call.world.limits, call.world.signing_key
+    now, limits, key = call.now, call.world.limits.of(PdsLimits), call.world.signing_key
     scope = APP_PASSWORD if by_app_password else ACCESS
     did, generation = account.account_id, account.access_generation
     access = Claims(scope, did, secrets.token_urlsafe(12), now + limits.access_seconds, generation)

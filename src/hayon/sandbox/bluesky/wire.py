@@ -6,11 +6,12 @@ from typing import Any
 
 from starlette.requests import Request
 
+from hayon.sandbox.bluesky.pds import pds_of
 from hayon.sandbox.bluesky.tokens import REFRESH, Claims, TokenError, read
 from hayon.sandbox.gate import Answer, Call, Refused
+from hayon.sandbox.ground import Ground
 from hayon.sandbox.limits import Reading, tightest
 from hayon.sandbox.model import Account, Platform, Standing
-from hayon.sandbox.world import World
 
 NAMES = {
     500: ("InternalServerError", "Internal Server Error"),
@@ -36,7 +37,7 @@ class PdsManners:
 
     platform = Platform.BLUESKY
 
-    def find_account(self, world: World, request: Request) -> Account | None:
+    def find_account(self, world: Ground, request: Request, body: bytes) -> Account | None:  # noqa: ARG002
         """The account whose token was sent, expired or not."""
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         if not token:
@@ -45,7 +46,7 @@ class PdsManners:
             claims = read(world.signing_key, token)
         except TokenError:
             return None
-        return world.pds.find_repo(claims.did)
+        return pds_of(world).find_repo(claims.did)
 
     def too_large(self) -> Answer:
         """413; the connection ends, since the body was not read."""
@@ -92,7 +93,7 @@ def caller(call: Call, *, refresh: bool = False, even_expired: bool = False) -> 
         claims = read(call.world.signing_key, token)
     except TokenError:
         raise invalid("Token could not be verified", "InvalidToken") from None
-    account = call.world.pds.find_repo(claims.did)
+    account = pds_of(call.world).find_repo(claims.did)
     old = account is not None and claims.is_access and claims.generation < account.access_generation
     if (call.now >= claims.expires_at or old) and not even_expired:
         raise invalid("Token has expired", "ExpiredToken")

@@ -4,11 +4,11 @@ from html import escape
 from typing import Any
 
 from hayon.sandbox.gate import Call
-from hayon.sandbox.limits import Limits
-from hayon.sandbox.mastodon.instance import VERSION
+from hayon.sandbox.mastodon.instance import VERSION, instance_of
+from hayon.sandbox.mastodon.limits import InstanceLimits
 from hayon.sandbox.mastodon.text import entities
 from hayon.sandbox.model import Account, Media, Platform, Status
-from hayon.sandbox.world import iso
+from hayon.sandbox.moments import iso
 
 IMAGES = ("image/jpeg", "image/png", "image/gif", "image/heic", "image/heif", "image/webp", "image/avif")
 VIDEOS = ("video/webm", "video/mp4", "video/quicktime", "video/ogg")
@@ -36,7 +36,7 @@ def account_json(call: Call, account: Account, *, own: bool = False) -> dict[str
         "header_static": picture,
         "followers_count": 0,
         "following_count": 0,
-        "statuses_count": len(call.world.instance.by_account.get(account.account_id, ())),
+        "statuses_count": len(instance_of(call.world).by_account.get(account.account_id, ())),
         "last_status_at": None,
         "emojis": [],
         "fields": [],
@@ -73,7 +73,7 @@ def media_json(call: Call, media: Media) -> dict[str, Any]:
 
 def status_json(call: Call, status: Status, *, with_text: bool = False) -> dict[str, Any]:
     """Status; `with_text` as the answer to its deletion gives it."""
-    instance = call.world.instance
+    instance = instance_of(call.world)
     author = instance.get_author(status.account_id)
     parent = instance.statuses.get(status.in_reply_to_id or "")
     base = f"{call.base_url}/mastodon"
@@ -140,7 +140,7 @@ def content_html(call: Call, text: str) -> str:
     return "".join("<p>" + part.replace("\n", "<br />") + "</p>" for part in paragraphs) if text else ""
 
 
-def configuration_json(limits: Limits) -> dict[str, Any]:
+def configuration_json(limits: InstanceLimits) -> dict[str, Any]:
     """What an instance declares about itself; every client is expected to ask."""
     return {
         "accounts": {"max_featured_tags": 10, "max_pinned_statuses": 5},
@@ -183,7 +183,7 @@ def instance_v2_json(call: Call) -> dict[str, Any]:
             "urls": {"streaming": f"{base}/streaming"},
             "translation": {"enabled": False},
             "vapid": {"public_key": ""},
-            **configuration_json(call.world.limits),
+            **configuration_json(call.world.limits.of(InstanceLimits)),
         },
         "registrations": {"enabled": False, "approval_required": False, "message": None, "url": None},
         "api_versions": {"mastodon": 7},
@@ -204,7 +204,7 @@ def instance_v1_json(call: Call) -> dict[str, Any]:
         "urls": {"streaming_api": f"{call.base_url}/mastodon/streaming"},
         "stats": {
             "user_count": len(call.world.accounts),
-            "status_count": len(call.world.instance.statuses),
+            "status_count": len(instance_of(call.world).statuses),
             "domain_count": 1,
         },
         "thumbnail": None,
@@ -212,7 +212,7 @@ def instance_v1_json(call: Call) -> dict[str, Any]:
         "registrations": False,
         "approval_required": False,
         "invites_enabled": False,
-        "configuration": configuration_json(call.world.limits),
+        "configuration": configuration_json(call.world.limits.of(InstanceLimits)),
         "contact_account": None,
         "rules": [],
     }

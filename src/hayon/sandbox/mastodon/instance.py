@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import secrets
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -12,12 +11,18 @@ from typing import Any
 
 from hayon.sandbox.ground import Ground
 from hayon.sandbox.journal import Event
+from hayon.sandbox.mastodon.limits import InstanceLimits
 from hayon.sandbox.model import AccessToken, Account, App, Media, Platform, Status
 
 VERSION = "4.7.0"
 """Idempotency keys are locked (since 4.6.0) and a repeat does not crash: faults play the older habits."""
 USERNAME = re.compile(r"[a-z0-9_]+([a-z0-9_.-]+[a-z0-9_]+)?", re.IGNORECASE)
 FULL_SCOPES = "read write profile"
+
+
+def is_handle(text: str) -> bool:
+    """mastodon: app/models/account.rb, a local name."""
+    return len(text) <= 30 and USERNAME.fullmatch(text) is not None
 
 
 @dataclass(slots=True)
@@ -59,23 +64,6 @@ class Instance:
             "key": self._on_key,
         }
 
-    # -- what an account of this platform looks like ---------------------------------------------------------------
-
-    @staticmethod
-    def is_handle(text: str) -> bool:
-        """mastodon: app/models/account.rb, a local name."""
-        return len(text) <= 30 and USERNAME.fullmatch(text) is not None
-
-    @staticmethod
-    def new_account_id(handle: str, number: int) -> str:  # noqa: ARG004 - both platforms are asked alike
-        """A number as text."""
-        return str(109_000_000_000_000_000 + number)
-
-    @staticmethod
-    def new_secret() -> str:
-        """An access token."""
-        return secrets.token_urlsafe(32)
-
     # -- reading ----------------------------------------------------------------------------------------------------
 
     def get_author(self, account_id: str) -> Account:
@@ -85,7 +73,7 @@ class Instance:
     def find_media(self, media_id: str) -> Media | None:
         """The attachment unless it was deleted, or collected because nobody attached it."""
         media = self.media.get(media_id)
-        keep = self._world.limits.media_keep_seconds
+        keep = self._world.limits.of(InstanceLimits).media_keep_seconds
         if media and media.status_id is None and self._world.now() >= media.uploaded_at + keep:
             return None
         return media
@@ -112,7 +100,7 @@ class Instance:
         """The events of a status that lands, with its media and its key."""
         events: list[Event] = [("status", asdict(status))]
         if key:
-            until = self._world.now() + self._world.limits.key_seconds
+            until = self._world.now() + self._world.limits.of(InstanceLimits).key_seconds
             facts = {"account_id": status.account_id, "key": key, "status_id": status.status_id, "until": until}
             events.append(("key", facts))
         return events
@@ -123,10 +111,10 @@ class Instance:
             account.secret, account.account_id, "", account.app_name, FULL_SCOPES, self._world.now()
         )
 
-    def withdraw(self, account_id: str) -> None:
+    def withdraw(self, account: Account) -> None:
         """Revoke every token of the account."""
         for token in self.tokens.values():
-            if token.account_id == account_id:
+            if token.account_id == account.account_id:
                 token.revoked = True
 
     def _on_app(self, facts: dict[str, Any]) -> None:
@@ -175,3 +163,8 @@ class Instance:
         if len(self.keys) > 50_000:
             now = self._world.now()
             self.keys = {key: held for key, held in self.keys.items() if held[1] > now}
+
+
+def instance_of(world: Ground) -> Instance:
+    """This world's instance."""
+    return world.memory(Platform.MASTODON, Instance)

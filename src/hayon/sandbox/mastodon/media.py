@@ -11,6 +11,8 @@ from starlette.datastructures import UploadFile
 
 from hayon.sandbox.gate import Answer, Call
 from hayon.sandbox.mastodon.entities import IMAGES, VIDEOS, media_json
+from hayon.sandbox.mastodon.instance import instance_of
+from hayon.sandbox.mastodon.limits import InstanceLimits
 from hayon.sandbox.mastodon.wire import caller, charge, error, invalid, not_found, parameters, text_of
 from hayon.sandbox.model import Media
 from hayon.sandbox.sniffing import measure, sniff
@@ -35,7 +37,7 @@ async def upload_media(call: Call) -> Answer:
     wait = slow or failed
     video = mime_type in VIDEOS
     media = Media(
-        media_id=call.world.instance.next_id(),
+        media_id=instance_of(call.world).next_id(),
         account_id=account.account_id,
         mime_type=mime_type or "",
         size=len(content),
@@ -76,7 +78,7 @@ async def delete_media(call: Call) -> Answer:
     """DELETE /api/v1/media/:id, while unattached (since 4.4)."""
     charge(call)
     caller(call, "write:media")
-    media = call.world.instance.find_media(call.request.path_params["id"])
+    media = instance_of(call.world).find_media(call.request.path_params["id"])
     if media and media.status_id is not None:
         raise error(422, "Media attachment is currently used by a status")
     call.world.happen(("media_gone", {"media_id": _own(call).media_id}))
@@ -85,7 +87,7 @@ async def delete_media(call: Call) -> Answer:
 
 def _own(call: Call) -> Media:
     account, _ = caller(call, "write:media")
-    media = call.world.instance.find_media(call.request.path_params["id"])
+    media = instance_of(call.world).find_media(call.request.path_params["id"])
     if media is None or media.account_id != account.account_id or media.status_id is not None:
         raise not_found()
     return media
@@ -100,7 +102,7 @@ def _as_it_stands(call: Call, media: Media) -> Answer:
 
 
 def _measured(call: Call, content: bytes, digest: str, mime_type: str | None) -> tuple[int | None, int | None]:
-    limits = call.world.limits
+    limits = call.world.limits.of(InstanceLimits)
     if not content:
         raise invalid("File can't be blank")
     if mime_type in VIDEOS:
@@ -124,7 +126,7 @@ def _measured(call: Call, content: bytes, digest: str, mime_type: str | None) ->
 
 def _description(call: Call, given: dict[str, Any]) -> str | None:
     description = (text_of(given, "description") or "").strip() or None
-    most = call.world.limits.description_characters
+    most = call.world.limits.of(InstanceLimits).description_characters
     if description and len(description) > most:
         raise invalid(f"Description is too long (maximum is {most} characters)")
     return description

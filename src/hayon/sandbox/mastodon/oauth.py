@@ -14,11 +14,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from hayon.sandbox.gate import Answer, Call, Refused
+from hayon.sandbox.ground import Ground
 from hayon.sandbox.mastodon.entities import account_json
-from hayon.sandbox.mastodon.instance import Code
+from hayon.sandbox.mastodon.instance import Code, instance_of
 from hayon.sandbox.mastodon.wire import caller, charge, count, invalid, parameters, text_of
 from hayon.sandbox.model import AccessToken, Account, App
-from hayon.sandbox.world import World
 
 OUT_OF_BAND = "urn:ietf:wg:oauth:2.0:oob"
 CODE_SECONDS = 600
@@ -58,7 +58,7 @@ async def create_app(call: Call) -> Answer:
     call.world.happen(("app", asdict(app)))
     return Answer(
         {
-            "id": str(len(call.world.instance.apps)),
+            "id": str(len(instance_of(call.world).apps)),
             "name": app.name,
             "website": app.website,
             "scopes": app.scopes.split(),
@@ -72,9 +72,9 @@ async def create_app(call: Call) -> Answer:
     )
 
 
-def check_authorization(world: World, asked: Mapping[str, str]) -> App:
+def check_authorization(world: Ground, asked: Mapping[str, str]) -> App:
     """The application behind a request to authorize; ValueError in words if it asks what cannot be."""
-    app = world.instance.apps.get(asked.get("client_id", ""))
+    app = instance_of(world).apps.get(asked.get("client_id", ""))
     redirect_uri, scopes = asked.get("redirect_uri", ""), asked.get("scope") or "read"
     if app is None:
         raise ValueError(UNKNOWN_CLIENT)
@@ -89,13 +89,13 @@ def check_authorization(world: World, asked: Mapping[str, str]) -> App:
     return app
 
 
-def authorize(world: World, account: Account, asked: Mapping[str, str]) -> str:
+def authorize(world: Ground, account: Account, asked: Mapping[str, str]) -> str:
     """Where the browser goes after `account` allowed what was asked; ValueError as above."""
     app, code = check_authorization(world, asked), secrets.token_urlsafe(24)
     redirect_uri, scopes = asked["redirect_uri"], asked.get("scope") or "read"
     challenge = asked.get("code_challenge") or None
     issued = Code(account.account_id, app.client_id, redirect_uri, scopes, challenge, world.now())
-    world.instance.codes[code] = issued
+    instance_of(world).codes[code] = issued
     back = {"code": code, **({"state": asked["state"]} if asked.get("state") else {})}
     return f"{redirect_uri}{'&' if '?' in redirect_uri else '?'}{urlencode(back)}"
 
@@ -115,7 +115,7 @@ async def create_token(call: Call) -> Answer:
         raise _oauth_error(
             400, "unsupported_grant_type", "The authorization grant type is not supported by the authorization server."
         )
-    code = call.world.instance.codes.pop(text_of(given, "code") or "", None)
+    code = instance_of(call.world).codes.pop(text_of(given, "code") or "", None)
     good = (
         code is not None
         and code.client_id == app.client_id
@@ -132,7 +132,7 @@ async def revoke_token(call: Call) -> Answer:
     """POST /oauth/revoke: idempotent, but only for the client the token was issued to."""
     count(call, ("mastodon.address", call.client_address))
     given = await parameters(call)
-    token = call.world.instance.tokens.get(text_of(given, "token") or "")
+    token = instance_of(call.world).tokens.get(text_of(given, "token") or "")
     try:
         app = _client(call, given)
     except Refused:
@@ -187,14 +187,14 @@ def _client(call: Call, given: dict[str, Any]) -> App:
             client_id, _, secret = base64.b64decode(basic[6:]).decode().partition(":")
         except ValueError:
             client_id = None
-    app = call.world.instance.apps.get(client_id or "")
+    app = instance_of(call.world).apps.get(client_id or "")
     if app is None or not hmac.compare_digest(app.client_secret.encode(), (secret or "").encode()):
         raise _oauth_error(401, "invalid_client", UNKNOWN_CLIENT)
     return app
 
 
 def _issued(call: Call, app: App, account_id: str | None, scopes: str) -> Answer:
-    known = call.world.instance.tokens.values()
+    known = instance_of(call.world).tokens.values()
     # one person and one application share one token (reuse_access_token in doorkeeper.rb)
     token = next(
         (

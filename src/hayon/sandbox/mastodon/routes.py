@@ -5,7 +5,9 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from hayon.sandbox.gate import Answer, Call, Endpoint, Gate
+from hayon.sandbox.ground import Ground
 from hayon.sandbox.mastodon.entities import instance_v1_json, instance_v2_json
+from hayon.sandbox.mastodon.limits import InstanceLimits
 from hayon.sandbox.mastodon.media import delete_media, get_media, update_media, upload_media
 from hayon.sandbox.mastodon.oauth import (
     authorization_server,
@@ -24,7 +26,6 @@ from hayon.sandbox.mastodon.statuses import (
     one_at_a_time,
 )
 from hayon.sandbox.mastodon.wire import InstanceManners, charge
-from hayon.sandbox.world import World
 
 
 async def get_instance_v2(call: Call) -> Answer:
@@ -39,9 +40,9 @@ async def get_instance_v1(call: Call) -> Answer:
     return Answer(instance_v1_json(call))
 
 
-def routes(world: World) -> list[BaseRoute]:
+def routes(world: Ground) -> list[BaseRoute]:
     """The instance under `/mastodon/`; its authorization page stands with the other pages."""
-    gate, limits = Gate(world, InstanceManners()), world.limits
+    gate, limits = Gate(world, InstanceManners()), world.limits.of(InstanceLimits)
     upload = max(limits.image_size, limits.video_size) + 2**20
     table = (
         ("GET", "/api/v2/instance", Endpoint("getInstance", get_instance_v2)),

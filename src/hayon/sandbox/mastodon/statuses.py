@@ -12,6 +12,8 @@ from typing import Any
 
 from hayon.sandbox.gate import Answer, Call, Refused
 from hayon.sandbox.mastodon.entities import status_json
+from hayon.sandbox.mastodon.instance import instance_of
+from hayon.sandbox.mastodon.limits import InstanceLimits
 from hayon.sandbox.mastodon.text import counted_length
 from hayon.sandbox.mastodon.wire import (
     BROKEN_PAGE,
@@ -39,7 +41,7 @@ BLANKS = " \t\n\v\f\r\0"
 def note_key(call: Call) -> None:
     """Look the key up at arrival, for servers that do so only then."""
     key = _key(call)
-    call.begun = call.world.instance.find_key(call.account.account_id, key) if call.account and key else None
+    call.begun = instance_of(call.world).find_key(call.account.account_id, key) if call.account and key else None
 
 
 @contextlib.asynccontextmanager
@@ -49,12 +51,12 @@ async def one_at_a_time(call: Call) -> AsyncIterator[None]:
     if not key or call.account is None or call.met.find("key_at_start"):
         yield
         return
-    instance, name = call.world.instance, (call.account.account_id, key)
+    instance, name = instance_of(call.world), (call.account.account_id, key)
     lock = instance.locks.setdefault(name, asyncio.Lock())
     instance.lock_users[name] += 1
     try:
         try:
-            await asyncio.wait_for(lock.acquire(), call.world.limits.key_wait_seconds)
+            await asyncio.wait_for(lock.acquire(), call.world.limits.of(InstanceLimits).key_wait_seconds)
         except TimeoutError:
             raise error(503, TRY_AGAIN) from None
         try:
@@ -78,7 +80,7 @@ async def create_status(call: Call) -> Answer:
         if given.get(name) or any(held.startswith(f"{name}[") for held in given):
             raise error(501, f"The sandbox does not simulate {name}")
     parent = text_of(given, "in_reply_to_id")
-    if parent and parent not in call.world.instance.statuses:
+    if parent and parent not in instance_of(call.world).statuses:
         raise error(404, "The post you are trying to reply to does not appear to exist.")
     key = _key(call)
     earlier = call.begun if call.met.find("key_at_start") else key and _earlier(call, account, key)
@@ -96,7 +98,7 @@ async def create_status(call: Call) -> Answer:
             text=status.text,
             media_ids=status.media_ids,
         )
-        call.world.happen(*call.world.instance.create(status, key), entry)
+        call.world.happen(*instance_of(call.world).create(status, key), entry)
     return Answer(status_json(call, status))
 
 
@@ -119,7 +121,7 @@ async def delete_status(call: Call) -> Answer:
     account, _ = caller(call, "write:statuses")
     charge(call, ("mastodon.delete", account.account_id))
     given = await parameters(call)
-    status = call.world.instance.statuses.get(call.request.path_params["id"])
+    status = instance_of(call.world).statuses.get(call.request.path_params["id"])
     if status is None or status.account_id != account.account_id:
         raise not_found()
     body = status_json(call, status, with_text=True)
@@ -133,7 +135,7 @@ async def list_statuses(call: Call) -> Answer:
     """GET /api/v1/accounts/:id/statuses, newest first."""
     charge(call)
     account_id, query = call.request.path_params["id"], call.request.query_params
-    reader, instance = viewer(call), call.world.instance
+    reader, instance = viewer(call), instance_of(call.world)
     author = call.world.find_account("mastodon", account_id)
     if author is None or author.account_id != account_id:
         raise not_found()
@@ -168,11 +170,11 @@ def _key(call: Call) -> str | None:
 
 
 def _earlier(call: Call, account: Account, key: str) -> str | None:
-    return call.world.instance.find_key(account.account_id, key)
+    return instance_of(call.world).find_key(account.account_id, key)
 
 
 def _repeat(call: Call, account: Account, key: str | None, status_id: str) -> Answer:
-    status = call.world.instance.statuses.get(status_id)
+    status = instance_of(call.world).statuses.get(status_id)
     if status is None:
         raise not_found()
     entry = call.world.entry(
@@ -201,17 +203,17 @@ def _drafted(call: Call, account: Account, token: AccessToken, given: dict[str, 
         text = FILLED_IN[media[0].mime_type.split("/")[0]] if media else "."
     if not text and not media:
         raise invalid("Text can't be blank")
-    limits = call.world.limits
+    limits = call.world.limits.of(InstanceLimits)
     if counted_length(text, spoiler, limits.characters_per_url) > limits.characters:
         raise invalid(f"Text character limit of {limits.characters} exceeded")
     visibility = text_of(given, "visibility") or "public"
     if visibility not in VISIBILITIES:
         raise error(422, f"'{visibility}' is not a valid visibility")
     language = text_of(given, "language")
-    app = call.world.instance.apps.get(token.client_id)
+    app = instance_of(call.world).apps.get(token.client_id)
     late = call.met.find("list_late")
     return Status(
-        status_id=call.world.instance.next_id(),
+        status_id=instance_of(call.world).next_id(),
         account_id=account.account_id,
         text=text,
         spoiler_text=spoiler,
@@ -229,12 +231,12 @@ def _drafted(call: Call, account: Account, token: AccessToken, given: dict[str, 
 
 def _media(call: Call, account: Account, named: Any) -> list[Media]:
     ids = [str(one) for one in (named if isinstance(named, list) else [named])]
-    if len(ids) > call.world.limits.media_per_status:
-        raise error(422, f"Cannot attach more than {call.world.limits.media_per_status} files")
+    if len(ids) > call.world.limits.of(InstanceLimits).media_per_status:
+        raise error(422, f"Cannot attach more than {call.world.limits.of(InstanceLimits).media_per_status} files")
     found: list[Media] = []
     missing: list[str] = []
     for media_id in dict.fromkeys(ids):
-        media = call.world.instance.find_media(media_id)
+        media = instance_of(call.world).find_media(media_id)
         if media is None or media.account_id != account.account_id or media.status_id is not None:
             missing.append(media_id)
         else:
@@ -250,7 +252,7 @@ def _media(call: Call, account: Account, named: Any) -> list[Media]:
 
 def _visible(call: Call) -> Status:
     reader = viewer(call)
-    status = call.world.instance.statuses.get(call.request.path_params["id"])
+    status = instance_of(call.world).statuses.get(call.request.path_params["id"])
     if status is None:
         raise not_found()
     own = reader is not None and reader.account_id == status.account_id

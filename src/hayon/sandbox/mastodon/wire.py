@@ -13,9 +13,11 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from hayon.sandbox.gate import Answer, Call, Refused
+from hayon.sandbox.ground import Ground
 from hayon.sandbox.limits import Reading, tightest
+from hayon.sandbox.mastodon.instance import instance_of
 from hayon.sandbox.model import AccessToken, Account, Platform, Standing
-from hayon.sandbox.world import World, iso
+from hayon.sandbox.moments import iso
 
 BROKEN_PAGE = (
     "<!DOCTYPE html><html lang='en'><head><title>We're sorry, but something went wrong</title></head>"
@@ -45,9 +47,9 @@ class InstanceManners:
 
     platform = Platform.MASTODON
 
-    def find_account(self, world: World, request: Request) -> Account | None:
+    def find_account(self, world: Ground, request: Request, body: bytes) -> Account | None:  # noqa: ARG002
         """The account whose token was sent, revoked or not."""
-        token = world.instance.tokens.get(_token_text(request))
+        token = instance_of(world).tokens.get(_token_text(request))
         return world.find_account(Platform.MASTODON, token.account_id) if token and token.account_id else None
 
     def too_large(self) -> Answer:
@@ -96,7 +98,7 @@ def caller(call: Call, *scopes: str) -> tuple[Account, AccessToken]:
         raise error(403, "This action is outside the authorized scopes")
     if token.account_id is None:
         raise error(422, "This method requires an authenticated user")
-    account = call.world.instance.get_author(token.account_id)
+    account = instance_of(call.world).get_author(token.account_id)
     if account.standing is not Standing.ACTIVE:
         raise error(403, "Your login is currently disabled")
     return account, token
@@ -107,7 +109,7 @@ def viewer(call: Call) -> Account | None:
     if not _token_text(call.request):
         return None
     token = _good_token(call)
-    return call.world.instance.get_author(token.account_id) if token.account_id else None
+    return instance_of(call.world).get_author(token.account_id) if token.account_id else None
 
 
 async def parameters(call: Call) -> dict[str, Any]:
@@ -152,7 +154,7 @@ def truth_of(given: dict[str, Any], name: str) -> bool | None:
 
 
 def _good_token(call: Call) -> AccessToken:
-    token = call.world.instance.tokens.get(_token_text(call.request))
+    token = instance_of(call.world).tokens.get(_token_text(call.request))
     if token is None or token.revoked:
         text = "The access token was revoked" if token else "The access token is invalid"
         challenge = f'Bearer realm="Doorkeeper", error="invalid_token", error_description="{text}"'

@@ -1,0 +1,236 @@
+"""The face that accounts see: which blog and a credential in, a connected account out; OAuth 2 credentials kept fresh.
+
+Sources: tumblr/docs: api.md ("Authentication", "/user/info", "/v2/oauth2/token", "Blog Identifiers").
+"""
+
+import string
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from hayon.domain.model import Account, Json
+from hayon.errors import CredentialExpired, Disconnected, Invalid, Problem, Unavailable, Unconfirmed
+from hayon.outgoing import Answer, Outgoing, Request
+from hayon.platforms.contract import Connected, Credential
+from hayon.platforms.tumblr.answers import Doing, error_of, read_json
+from hayon.platforms.tumblr.calls import Api, misread, response_in
+from hayon.platforms.tumblr.limits import PLATFORM
+from hayon.platforms.tumblr.signing import SET_THE_APP, App, is_renewable
+
+RENEWED_BEFORE = timedelta(minutes=5)
+ACCESS_LASTS = timedelta(minutes=42)
+"""Where an answer does not say; a refresh token lives 42 days (tumblr/docs issue 134)."""
+LONGEST_TOKEN = 2048
+LONGEST_NAME = 200
+_OAUTH1, _OAUTH2 = ("token", "tokenSecret"), ("accessToken", "refreshToken")
+_TOKEN_SIGNS = frozenset(string.ascii_letters + string.digits + string.punctuation)
+
+
+class TumblrConnecting:
+    """Connects blogs of the people who gave the operator's app a token."""
+
+    def __init__(self, *, host: str, app: App) -> None:
+        self._host = host
+        self._app = app
+
+    async def connect(self, given: Mapping[str, Any], outgoing: Outgoing) -> Connected:
+        """Connects with `token` and `tokenSecret` (OAuth 1.0a), or with `accessToken` and `refreshToken` (OAuth 2).
+
+        `blog` is a name, an address or a uuid; it may be left out by people who have one blog. Raises Invalid with the
+        list of their blogs where it is none of theirs.
+        """
+        problems: list[Problem] = []
+        names = _OAUTH1 if any(given.get(name) for name in _OAUTH1) else _OAUTH2
+        credential = {name: _token_in(name, given.get(name), problems) for name in names}
+        if names is _OAUTH1 and any(given.get(name) for name in _OAUTH2):
+            problems.append(_problem("accessToken", "two_kinds", "Give one pair of tokens, not two."))
+        wanted = given.get("blog") or ""
+        if not isinstance(wanted, str):
+            problems.append(_problem("blog", "bad_name", "Give the name of your blog, such as staff."))
+        if not self._app.is_set:  # an OAuth 2 token could be used without, but for 42 minutes only
+            problems.append(_problem("credentials", "no_app", SET_THE_APP))
+        if problems:
+            raise Invalid(problems)
+        try:
+            return await _introduce(Api(self._host, "", self._app, credential), str(wanted), outgoing)
+        except CredentialExpired as error:
+            raise Disconnected(
+                "Tumblr does not accept this access token. It lives for 42 minutes: get a new pair of tokens.",
+                health="expired",
+                http_status=error.http_status,
+            ) from error
+
+    def expires_soon(self, credential: Credential, now: datetime) -> bool:
+        """Whether less than five minutes are left. A token whose end is not known is renewed before its first use."""
+        if not is_renewable(credential):
+            return False  # no end is documented for OAuth 1.0a tokens
+        try:
+            return datetime.fromisoformat(credential["expiresAt"]) - now < RENEWED_BEFORE
+        except (KeyError, TypeError, ValueError):
+            return True
+
+    async def refresh(self, account: Account, credential: Credential, outgoing: Outgoing) -> Credential:
+        """A new pair of tokens; the old one is used up. Raises Disconnected where the refresh token is no longer good."""
+        if not is_renewable(credential):
+            raise Disconnected("Tumblr renews no tokens of this kind. Reconnect the account.")
+        if not self._app.is_set:
+            raise Unavailable(SET_THE_APP, proves_absence=True)
+        form = {
+            "grant_type": "refresh_token",
+            "refresh_token": str(credential.get("refreshToken", "")),
+            "client_id": self._app.key,
+            "client_secret": self._app.secret,
+        }
+        request = Request("POST", f"{account.host}/v2/oauth2/token", {"Accept": "application/json"}, form=form)
+        try:
+            answer = await outgoing.send(request)
+        except Unconfirmed as error:
+            raise Unavailable("Tumblr gave no answer that could be read. It is tried again later.") from error
+        if answer.status != 200:
+            raise _refresh_failure(answer)
+        return _pair_in(answer, datetime.now(UTC))
+
+    async def check(self, account: Account, credential: Credential, outgoing: Outgoing) -> Connected:
+        """Asks again whose token it is, and whether the blog is still theirs."""
+        try:
+            return await _introduce(Api(account.host, "", self._app, credential), account.remote_id, outgoing)
+        except Invalid as error:
+            raise Disconnected(
+                "Tumblr no longer lets this connection write for the blog. Put that right there, then reconnect the account.",
+                health="error",
+            ) from error
+
+
+async def _introduce(api: Api, wanted: str, outgoing: Outgoing) -> Connected:
+    user = (await _told(api, "/user/info", outgoing)).get("user")
+    listed = user.get("blogs") if isinstance(user, dict) else None
+    blogs = [one for one in listed if isinstance(one, dict) and one.get("name")] if isinstance(listed, list) else []
+    if not blogs:
+        raise Disconnected("Tumblr names no blog that this connection may write for.", health="error")
+    about: Json = {}
+    if wanted.startswith("t:") and not any(one.get("uuid") for one in blogs):
+        about = await _about(api, wanted, outgoing)  # an answer without uuids: the name tells which one it is
+        wanted = str(about.get("name") or wanted)
+    blog = _choose(blogs, wanted)
+    about = about or await _about(api, str(blog["name"]), outgoing)
+    uuid = blog.get("uuid") or about.get("uuid")
+    if not isinstance(uuid, str) or not uuid:
+        raise Unavailable("Tumblr does not say which blog this is. It is tried again later.")
+    title = about.get("title") or blog.get("title")
+    return Connected(
+        remote_id=uuid,
+        handle=str(blog["name"])[:LONGEST_NAME],
+        host=api.host,
+        credential=dict(api.credential),
+        display_name=title[:LONGEST_NAME] if isinstance(title, str) else "",
+        avatar_url=_avatar_in(about) or _avatar_in(blog),
+        facts={"blogUrl": url} if isinstance(url := blog.get("url"), str) else {},
+    )
+
+
+async def _told(api: Api, path: str, outgoing: Outgoing) -> Json:
+    answer = await api.ask(outgoing, api.get(path))
+    response = response_in(answer)
+    if response is None:
+        raise misread(answer)
+    return response
+
+
+async def _about(api: Api, blog: str, outgoing: Outgoing) -> Json:
+    """What Tumblr says of a blog: uuid, title, avatar."""
+    about = (await api.read(outgoing, api.get(api.of_blog("info", blog=blog))) or {}).get("blog")
+    return about if isinstance(about, dict) else {}
+
+
+def _choose(blogs: Sequence[Json], wanted: str) -> Json:
+    """The one that is meant. Raises Invalid naming those there are."""
+    meant = wanted.strip()
+    if not meant and len(blogs) == 1:
+        return blogs[0]
+    spellings = {meant, _name_in(meant)}
+    for one in blogs:
+        if spellings & {one.get("uuid"), str(one["name"]).lower(), _parts_of(str(one.get("url") or ""))[0]} - {
+            "",
+            None,
+        }:
+            return one
+    names = ", ".join(str(one["name"])[:LONGEST_NAME] for one in blogs[:50])
+    words = f"{meant[:100]!r} is none of your blogs." if meant else "You have more than one blog."
+    raise Invalid([_problem("blog", "not_yours" if meant else "required", f"{words} Give one of these: {names}.")])
+
+
+def _name_in(written: str) -> str:
+    """The name, or the domain, in whatever people give for a blog: @name, name.tumblr.com, an address."""
+    name = written.lower().removeprefix("@")
+    if "://" not in name and "." not in name:
+        return name
+    host, path = _parts_of(name)
+    if host in {"www.tumblr.com", "tumblr.com"}:
+        steps = path.strip("/").removeprefix("blog/view/").removeprefix("blog/")
+        return steps.partition("/")[0].removeprefix("@")
+    return host.removesuffix(".tumblr.com")
+
+
+def _parts_of(address: str) -> tuple[str, str]:
+    """Host and path of an address, with a scheme or without; empty for what is none."""
+    try:
+        parts = urlsplit(address if "://" in address else f"https://{address}")
+    except ValueError:
+        return "", ""
+    return parts.netloc.lower(), parts.path
+
+
+def _avatar_in(blog: Json) -> str | None:
+    """The largest picture of a blog."""
+    avatars = blog.get("avatar")
+    for one in avatars if isinstance(avatars, list) else []:
+        url = one.get("url") if isinstance(one, dict) else None
+        if isinstance(url, str) and url.startswith(("https://", "http://")):
+            return url
+    return None
+
+
+def _token_in(name: str, given: Any, problems: list[Problem]) -> str:
+    token = given.strip() if isinstance(given, str) else ""
+    if not token:
+        both = "token and tokenSecret, or accessToken and refreshToken"
+        problems.append(_problem(name, "required", f"Give the tokens that Tumblr made for this app: {both}."))
+    elif len(token) > LONGEST_TOKEN or not set(token) <= _TOKEN_SIGNS:
+        problems.append(_problem(name, "bad_token", "This is no token: letters, digits and signs in one piece are."))
+    return token
+
+
+def _problem(field: str, rule: str, message: str) -> Problem:
+    return Problem(field, rule, message, PLATFORM)
+
+
+def _refresh_failure(answer: Answer) -> Exception:
+    """The failure of a renewal: whatever Tumblr itself refuses here, only the owner can help."""
+    told: dict[str, Any] = {"code": "", "http_status": answer.status, "proves_absence": True}
+    if answer.status == 401:
+        return Disconnected("The connection to Tumblr has run out. Reconnect the account.", health="expired", **told)
+    if answer.status in {400, 403} and _is_json(answer):
+        return Disconnected("Tumblr does not renew this connection. Reconnect the account.", health="error", **told)
+    return error_of(answer, Doing.READING)
+
+
+def _is_json(answer: Answer) -> bool:
+    try:
+        return isinstance(read_json(answer), dict)
+    except ValueError:
+        return False
+
+
+def _pair_in(answer: Answer, now: datetime) -> Credential:
+    """The tokens in an answer, as documented at its top, or in an envelope. Raises Unavailable where there are none."""
+    try:
+        body = read_json(answer)
+    except ValueError:
+        body = None
+    pair = response_in(answer) or (body if isinstance(body, dict) else {})
+    access, renewing, seconds = (pair.get(name) for name in ("access_token", "refresh_token", "expires_in"))
+    if not (isinstance(access, str) and access and isinstance(renewing, str) and renewing):
+        raise misread(answer)
+    lasts = timedelta(seconds=seconds) if isinstance(seconds, int) and 0 < seconds < 10_000_000 else ACCESS_LASTS
+    return {"accessToken": access, "refreshToken": renewing, "expiresAt": (now + lasts).isoformat()}

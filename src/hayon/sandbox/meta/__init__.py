@@ -1,0 +1,1 @@
+"""Meta's simulated platforms: what their Graph has in common; Threads and Instagram, which share the container; Facebook."""

@@ -1,0 +1,1 @@
+"""The Instagram adapter: rules, what its containers hold, and connecting."""

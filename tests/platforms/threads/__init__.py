@@ -1,0 +1,1 @@
+"""The Threads adapter: counting, rules, what its containers hold, and connecting."""
