@@ -181,7 +181,8 @@ class Verification:
                     self.made.append(look.receipt.remote_id)
                 within = f"after {time.monotonic() - began:.1f} s, {'exactly' if look.exact else 'by likeness'}"
                 settles = self._platform.settles(handles)
-                late = settles is not None and timedelta(seconds=time.monotonic() - began) > settles
+                # where an absence counts at once, since a repeat does no harm, there is nothing to be late for
+                late = bool(settles) and timedelta(seconds=time.monotonic() - began) > (settles or timedelta())
                 if not known:
                     return Held.FAILED, f"found another post: {look.receipt.remote_id}"
                 return (Held.FAILED if late else Held.HELD), within

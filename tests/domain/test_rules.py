@@ -15,7 +15,7 @@ IMAGES = MediaRules(
 )  # fmt: skip
 VIDEOS = MediaRules(
     limit=1, mimes=("video/mp4",), bytes_limit=9_000, min_seconds=3, max_seconds=90, min_frame_rate=23,
-    max_frame_rate=60, video_codecs=("h264", "hevc"), audio_codecs=("aac",), alt_text_limit=20,
+    max_frame_rate=60, max_bit_rate=3_000, video_codecs=("h264", "hevc"), audio_codecs=("aac",), alt_text_limit=20,
 )  # fmt: skip
 RULES = Rules("there", "There", 10, "characters", lambda text, _: len(text), IMAGES, VIDEOS, media_limit=3)
 
@@ -53,12 +53,14 @@ def found(*media: Media, text: str = "words", alt_text: str = "", rules: Rules =
         (video(), None),
         (video(mime="video/webm"), "kind"),
         (video(size=9_001), "too_large"),
-        (video(duration_seconds=2.9), "too_short"),
-        (video(duration_seconds=3.0), None),
+        (video(duration_seconds=2.9, size=1_000), "too_short"),
+        (video(duration_seconds=3.0, size=1_000), None),
         (video(duration_seconds=90.1), "too_long_video"),
         (video(frame_rate=22.4), "frame_rate"),
         (video(frame_rate=22.97), None),
         (video(frame_rate=60.6), "frame_rate"),
+        (video(duration_seconds=23.6), None),
+        (video(duration_seconds=23.4), "bit_rate"),
         (video(video_codec="hevc", audio_codec=None), None),
         (video(video_codec="vp9"), "codec"),
         (video(audio_codec="opus"), "codec"),

@@ -71,6 +71,7 @@ def _measures(one: MediaRules) -> str:
         (one.min_seconds or one.max_seconds) and f"{one.min_seconds or 0:g} to {one.max_seconds or 'any':g} s",
         (one.min_frame_rate or one.max_frame_rate)
         and f"{one.min_frame_rate or 0:g} to {one.max_frame_rate or 'any':g} frames a second",
+        one.max_bit_rate and f"{one.max_bit_rate / 1_000_000:g} Mbit a second",
         one.video_codecs and " or ".join(one.video_codecs),
         one.audio_codecs and f"sound {' or '.join(one.audio_codecs)}",
     ]

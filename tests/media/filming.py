@@ -117,12 +117,15 @@ def _sound(track: Any, seconds: float) -> Iterator[Any]:
     yield from track.encode(None)
 
 
-def film_large(path: Path, size: int) -> None:
-    """A video of at least so many bytes: noise, filmed for a second and shown until it is long enough."""
+def film_large(path: Path, size: int, quantizer: int = 4) -> None:
+    """A video of at least so many bytes: noise, filmed for a second and shown until it is long enough.
+
+    A larger `quantizer` makes it longer: fewer bits a second.
+    """
     noise, dice = io.BytesIO(), random.Random(4711)  # noqa: S311 - noise that can be made again, no secret
     with av.open(noise, "w", format="mp4") as out:
         track = out.add_stream(
-            "libx264", rate=30, width=640, height=480, pix_fmt="yuv420p", options={"qp": "4", "preset": "ultrafast"}
+            "libx264", rate=30, width=640, height=480, pix_fmt="yuv420p", options={"qp": str(quantizer), "preset": "ultrafast"}
         )
         for number in range(30):
             frame = av.VideoFrame(640, 480, "yuv420p")

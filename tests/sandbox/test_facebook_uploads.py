@@ -109,7 +109,7 @@ async def test_an_interrupted_upload_is_resumed_where_it_stopped(page: Page, wor
     }
     await leave_in_the_middle(page, video_id, content, half, most)
     # one that begins elsewhere leaves nothing
-    await leave_in_the_middle(page, video_id, content, 1, half)
+    await leave_in_the_middle(page, video_id, content, 1, 11)
     assert (await page.status(video_id))["uploading_phase"]["bytes_transfered"] == most
     assert refusal(await page.finish(video_id)) == REFUSED
     stale = await page.send(video_id, content)

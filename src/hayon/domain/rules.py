@@ -11,6 +11,9 @@ from typing import Any
 from hayon.domain.model import Content, Media, MediaUse
 from hayon.errors import Problem
 
+BIT_RATE_TOLERANCE = 1.02
+"""A file is a little larger than what is in it."""
+
 Count = Callable[[str, Mapping[str, Any]], int]
 
 
@@ -26,8 +29,8 @@ class Option:
 class MediaRules:
     """What pictures, or what videos, a platform takes: how many in one post, and each of them. None: no such limit.
 
-    Sizes in bytes, sides in pixels, aspect as width / height, lengths in seconds, frame rate in frames a second, codecs
-    as FFmpeg names them. `animations`: pictures may move. What is only too large or of another shape, and is made to fit
+    Sizes in bytes, sides in pixels, aspect as width / height, lengths in seconds, frame rate in frames a second, bit
+    rate in bits a second on average, codecs as FFmpeg names them. `animations`: pictures may move. What is only too large or of another shape, and is made to fit
     before it is sent, is no limit.
     """
 
@@ -43,6 +46,7 @@ class MediaRules:
     max_seconds: float | None = None
     min_frame_rate: float | None = None
     max_frame_rate: float | None = None
+    max_bit_rate: float | None = None
     video_codecs: tuple[str, ...] = ()
     audio_codecs: tuple[str, ...] = ()
     alt_text_limit: int | None = None
@@ -63,6 +67,7 @@ class MediaRules:
             "maxSeconds": self.max_seconds,
             "minFrameRate": self.min_frame_rate,
             "maxFrameRate": self.max_frame_rate,
+            "maxBitRate": self.max_bit_rate,
             "videoCodecs": list(self.video_codecs),
             "audioCodecs": list(self.audio_codecs),
             "altTextLimit": self.alt_text_limit,
@@ -257,6 +262,12 @@ def _faults_of_film(one: Media, kind: MediaRules, name: str) -> Iterator[tuple[s
         yield (
             "frame_rate",
             f"{name} takes videos up to {kind.max_frame_rate:g} frames a second; this one has {rate:.0f}.",
+        )
+    if seconds and kind.max_bit_rate and one.size * 8 / seconds > kind.max_bit_rate * BIT_RATE_TOLERANCE:
+        limit, bits = kind.max_bit_rate / 1_000_000, one.size * 8 / seconds / 1_000_000
+        yield (
+            "bit_rate",
+            f"{name} takes videos up to {limit:g} Mbit a second; this one has {bits:.0f}. Export it with less.",
         )
     for codec, codecs, word in (
         (one.video_codec, kind.video_codecs, "video"),

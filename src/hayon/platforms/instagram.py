@@ -73,7 +73,7 @@ class Instagram(Containers, LongLived):
             ),
             videos=MediaRules(
                 limit=10, mimes=("video/mp4", "video/quicktime"), bytes_limit=300_000_000, min_seconds=3,
-                max_seconds=900, min_aspect=0.01, max_aspect=10, min_frame_rate=23, max_frame_rate=60,
+                max_seconds=900, min_aspect=0.01, max_aspect=10, min_frame_rate=23, max_frame_rate=60, max_bit_rate=25_000_000,
                 video_codecs=("h264", "hevc"), audio_codecs=("aac",),
             ),
             media_limit=10,

@@ -79,7 +79,7 @@ class Threads(Containers, LongLived):
             ),
             videos=MediaRules(
                 limit=20, mimes=("video/mp4", "video/quicktime"), bytes_limit=1_000_000_000, max_seconds=300,
-                min_aspect=0.01, max_aspect=10, min_frame_rate=23, max_frame_rate=60, video_codecs=("h264", "hevc"),
+                min_aspect=0.01, max_aspect=10, min_frame_rate=23, max_frame_rate=60, max_bit_rate=25_000_000, video_codecs=("h264", "hevc"),
                 audio_codecs=("aac",), alt_text_limit=1_000,
             ),
             media_limit=20,

@@ -31,7 +31,6 @@ class Arrived:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.size = 0
-        self.finished = False
         weakref.finalize(self, path.unlink, missing_ok=True)
 
 
@@ -46,7 +45,6 @@ async def intake(call: Call) -> None:
                 if arrived.size > most:
                     raise TooLargeError
                 file.write(piece)
-        arrived.finished = True
     except ClientDisconnect:
         _keep_beginning(call, arrived)
         raise
