@@ -11,10 +11,10 @@ PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long check format bench docs lock installed-run installed-dev servers
+.PHONY: help run test test-long crash-matrix check format bench docs lock installed-run installed-dev servers
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: installed-run ## start Hayon with simulated platforms, on this machine alone
 	@exec $(BIN)/hayon demo
@@ -24,6 +24,9 @@ test: installed-dev servers ## run the tests, against real servers where it matt
 
 test-long: installed-dev servers ## run the tests with their longer forms
 	@$(PYTEST) $(ARGS)
+
+crash-matrix: installed-dev servers ## play every crash and mishap on every platform (40 minutes), write docs/crash-matrix.md
+	@$(BIN)/python -m tests.matrix --write $(ARGS)
 
 check: installed-dev ## lint, format, types, import contracts, lock files
 	@$(BIN)/ruff check

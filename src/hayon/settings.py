@@ -128,7 +128,7 @@ class Settings:
         "an instance offered when connecting Mastodon, and trusted; the account names its own", _text, ""
     )
     bluesky_video_url: str = _setting(
-        "Bluesky's video service; empty means none: videos go straight to the account's own server",
+        "Bluesky's video service; none where HAYON_BLUESKY_URL names another server: videos go straight to the account's own server",
         _text,
         "https://video.bsky.app",
     )

@@ -161,7 +161,7 @@ def open_outgoing(settings: Settings) -> Outgoing:
 
 def make_platforms(settings: Settings) -> dict[str, Platform]:
     """Every adapter, in the order in which they are named everywhere."""
-    bluesky = Bluesky(settings.bluesky_url, fit=fit_bytes, video_url=settings.bluesky_video_url or None)
+    bluesky = Bluesky(settings.bluesky_url, fit=fit_bytes, video_url=_video_url(settings))
     resend, version = settings.resend_containers, settings.graph_version
     return {
         "bluesky": bluesky,
@@ -178,6 +178,13 @@ def make_platforms(settings: Settings) -> dict[str, Platform]:
             settings.tumblr_url, settings.tumblr_app_id, settings.tumblr_app_secret, direct=settings.tumblr_direct
         ),
     }
+
+
+def _video_url(settings: Settings) -> str | None:
+    """Bluesky's video service; none where another server was named and no service of its own: a set address replaces all."""
+    live = Settings()
+    elsewhere = settings.bluesky_url != live.bluesky_url and settings.bluesky_video_url == live.bluesky_video_url
+    return None if elsewhere else settings.bluesky_video_url or None
 
 
 def _broker(settings: Settings) -> Broker:

@@ -13,9 +13,11 @@ from tests.web.house import House, Visitor
 
 async def test_platforms_are_data(ada: Visitor) -> None:
     platforms = {one["platform"]: one for one in (await ada.get("/api/platforms")).json["platforms"]}
-    assert set(platforms) == {"bluesky", "mastodon"}
+    assert set(platforms) == {"bluesky", "threads", "instagram", "facebook", "mastodon", "tumblr"}
     assert platforms["bluesky"]["text"]["limit"] == 300
     assert platforms["mastodon"]["images"]["limit"] == 4
+    assert platforms["threads"]["videos"]["maxSeconds"] == 300
+    assert (platforms["instagram"]["mixed"], platforms["instagram"]["mediaRequired"]) == (True, True)
     assert all({"schema", "meaning"} == set(option) for one in platforms.values() for option in one["options"].values())
 
 

@@ -84,7 +84,7 @@ async def test_without_a_time_zone_it_is_the_authors_own(house: House) -> None:
 
 async def test_a_dry_run_says_how_it_would_fit_and_writes_nothing(house: House, ada: Visitor) -> None:
     await house.account(ada, "mastodon", "ada@social.test")
-    given = simple(content={"text": "x" * 310}, selectedPlatforms=["bluesky", "mastodon", "threads"])
+    given = simple(content={"text": "x" * 310}, selectedPlatforms=["bluesky", "mastodon", "friendster"])
     answer = await ada.post("/api/posts?dryRun=true", given)
     assert answer.status == 200
     bluesky, mastodon = answer.json["targets"]
@@ -102,7 +102,7 @@ async def test_the_short_form(house: House, ada: Visitor) -> None:
     assert answer.json["status"] == "SCHEDULED"
     post = (await ada.get(f"/api/posts/{answer.json['postId']}")).json
     assert (post["content"]["text"], post["selectedPlatforms"]) == ("Just this", ["bluesky"])
-    assert (await ada.post("/api/threads/post", {"text": "x"})).rules == {("selectedPlatforms[0]", "unknown_platform")}
+    assert (await ada.post("/api/friendster/post", {"text": "x"})).rules == {("selectedPlatforms[0]", "unknown_platform")}
     assert (await ada.post("/api/mastodon/post", {"text": "x"})).rules == {("selectedPlatforms[0]", "no_account")}
 
 
