@@ -58,6 +58,8 @@ async def test_it_asks_a_few_times_ever_less_often_and_then_no_more(silent: Hous
         asked += 1
         if asked == 2:
             raise Unavailable("busy")
+        if asked == 3:
+            raise KeyError("what nobody foresaw")
 
     silent.platform.locate = locate  # type: ignore[assignment, method-assign]
     duty, seen = locating(silent), []

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from hayon import telemetry
 from hayon.accounts import Accounts, Sealed
-from hayon.errors import DatabaseUnreachable, PlatformError
+from hayon.errors import DatabaseUnreachable
 from hayon.outgoing import Outgoing
 from hayon.platforms.contract import Platform
 from hayon.store import receipts
@@ -70,8 +70,10 @@ class Locating:
         try:
             credential = await self._accounts.unlock(sealed, reading_only=True)
             url = await self._platforms[account.platform].locate(account, credential, one.remote_id, self._outgoing)
-        except PlatformError as error:
-            telemetry.emit("target.not_located", platform=account.platform, target_id=str(one.id), reason=error.message)
+        except DatabaseUnreachable:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever an adapter stumbles over concerns this one address only
+            telemetry.emit("target.not_located", platform=account.platform, target_id=str(one.id), reason=str(error))
             return False
         if url is None:
             return False

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -13,7 +14,7 @@ from pydantic import Field
 from starlette.datastructures import UploadFile
 
 from hayon.domain.model import Media
-from hayon.errors import Conflict, NotFound
+from hayon.errors import Conflict, Invalid, NotFound
 from hayon.media import LARGEST_UPLOAD, Measured, keep_thumbnail, temp_key
 from hayon.media.contract import plain_mime
 from hayon.store import media as rows
@@ -106,7 +107,8 @@ async def complete_upload(media_id: MediaId, me: Me, desk: TheDesk) -> MediaOut:
     except NotFound as error:
         raise Conflict("Nothing has arrived yet. Send the file to the granted address first.") from error
     one = _as_measured(one, measured)
-    await keep_thumbnail(desk.hayon.media, one.key)
+    with suppress(Invalid):  # a file that is good but for its first picture may be posted all the same
+        await keep_thumbnail(desk.hayon.media, one.key)
     await desk.hayon.database.write(rows.complete_media, one)
     return _media_out(one)
 
