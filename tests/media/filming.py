@@ -125,7 +125,12 @@ def film_large(path: Path, size: int, quantizer: int = 4) -> None:
     noise, dice = io.BytesIO(), random.Random(4711)  # noqa: S311 - noise that can be made again, no secret
     with av.open(noise, "w", format="mp4") as out:
         track = out.add_stream(
-            "libx264", rate=30, width=640, height=480, pix_fmt="yuv420p", options={"qp": str(quantizer), "preset": "ultrafast"}
+            "libx264",
+            rate=30,
+            width=640,
+            height=480,
+            pix_fmt="yuv420p",
+            options={"qp": str(quantizer), "preset": "ultrafast"},
         )
         for number in range(30):
             frame = av.VideoFrame(640, 480, "yuv420p")

@@ -102,7 +102,9 @@ async def test_the_short_form(house: House, ada: Visitor) -> None:
     assert answer.json["status"] == "SCHEDULED"
     post = (await ada.get(f"/api/posts/{answer.json['postId']}")).json
     assert (post["content"]["text"], post["selectedPlatforms"]) == ("Just this", ["bluesky"])
-    assert (await ada.post("/api/friendster/post", {"text": "x"})).rules == {("selectedPlatforms[0]", "unknown_platform")}
+    assert (await ada.post("/api/friendster/post", {"text": "x"})).rules == {
+        ("selectedPlatforms[0]", "unknown_platform")
+    }
     assert (await ada.post("/api/mastodon/post", {"text": "x"})).rules == {("selectedPlatforms[0]", "no_account")}
 
 
