@@ -135,7 +135,7 @@ class Settings:
     threads_url: str = _setting("where Threads' API is", _address, "https://graph.threads.net")
     threads_version: str = _setting("the version of Threads' API that is spoken", _text, "v1.0")
     instagram_url: str = _setting(
-        "where Instagram's API is; https://graph.facebook.com for accounts connected by Facebook Login",
+        "where Instagram's API is, for accounts connected by Instagram Login",
         _address,
         "https://graph.instagram.com",
     )
