@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import zip_longest
 from typing import Any
 
 
@@ -156,7 +157,7 @@ def _crashes(story: Story, steps: Sequence[Step]) -> Iterator[Place]:
     for how in CRASHES:
         for step in steps[:1]:
             yield story, step, how, When.BEFORE, None
-        for step, following in zip(steps, [*steps[1:], None], strict=True):
+        for step, following in zip_longest(steps, steps[1:]):
             if not step.call:
                 yield story, step, how, When.INSIDE, None
             yield story, step, how, When.AFTER, following
