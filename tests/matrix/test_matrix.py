@@ -32,7 +32,7 @@ def test_a_representative_part_comes_out_once_on_every_platform(tmp_path: Path) 
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("platform", "kind", "database"), [("mastodon", "picture", "sqlite")])
+@pytest.mark.parametrize(("platform", "kind", "database"), [("mastodon", "text", "sqlite")])
 def test_without_looking_it_turns_red(platform: str, kind: str, database: str, tmp_path: Path) -> None:
     told = play(tmp_path, "--few", "--without", "reconcile", "--platform", platform, "--kind", kind,
                 "--database", database, right=False)  # fmt: skip
