@@ -25,7 +25,7 @@ test: installed-dev servers ## run the tests, against real servers where it matt
 test-long: installed-dev servers ## run the tests with their longer forms
 	@$(PYTEST) $(ARGS)
 
-crash-matrix: installed-dev servers ## play every crash and mishap on every platform (about an hour), write docs/crash-matrix.md
+crash-matrix: installed-dev servers ## play every crash and mishap on every platform (three quarters of an hour), write docs/crash-matrix.md
 	@$(BIN)/python -m tests.matrix --write $(ARGS)
 
 check: installed-dev ## lint, format, types, import contracts, lock files

@@ -29,6 +29,7 @@ EVENTS: dict[str, str] = {
     "account.disconnected": "an account has to be reconnected by its owner",
     "duty.failed": "a side duty of the process died; the process ends",
     "database.unreachable": "the database did not answer; workers take nothing until it does",
+    "database.stalled": "a process stood still within a transaction; its session was ended, so that others can go on",
     "media.unreachable": "the media store did not answer; its upkeep goes on when it does",
     "post.summary_repaired": "a stored status differed from its targets; must never happen",
     "request.unavailable": "an answer of our own API waited for a media store or a platform that could not be used",

@@ -44,7 +44,7 @@ AT_ONCE = 16
 """How many processes of one group stand still at the same time."""
 STAGED = "staged.db"
 """SQLite: the database as it was before anybody died."""
-CHILD_SECONDS = 120.0
+CHILD_SECONDS = 300.0
 GOES = 4
 """How often a cell is played anew whose delivery went another way than the one written down, as it may on a slow machine."""
 SENT_BEFORE = {Story.SENT: "accept_then_drop", Story.LANDED: "accept_then_drop", Story.LOST: "drop_before"}

@@ -23,7 +23,7 @@ from hayon.settings import PREFIX, Settings
 from hayon.store import accounts as accounts_rows
 from hayon.store import database as databases
 from hayon.store import media, settling
-from hayon.store.database import Tx, new_id
+from hayon.store.database import Tx, end_stalled, new_id
 from hayon.store.schema import attempts, receipts, targets, users
 from hayon.wiring import Hayon, database_url, open_hayon
 from tests.matrix.hurrying import PACE, database_time, hurry
@@ -117,7 +117,12 @@ def carry(
                 return
 
     async def work(hayon: Hayon) -> dict[str, Any]:
-        await hayon.database.write(_make_due, ids)
+        while True:
+            try:
+                await hayon.database.write(_make_due, ids)
+                break
+            except DatabaseUnreachable:
+                await hayon.database.write(end_stalled)  # one of those that stand still holds a row of ours
         await _do_duties(hayon, sweeping, until(hayon))
         ours = [] if watch.target_id is None else [watch.target_id]
         return {"seen": watch.seen, "told": await hayon.database.read(_told, ours)}

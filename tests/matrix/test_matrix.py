@@ -10,7 +10,8 @@ import pytest
 
 from hayon.sandbox.model import LedgerEntry, Platform
 from tests.matrix.judging import Verdict, judge
-from tests.matrix.kinds import FEW, STAGES
+from tests.matrix.kinds import FEW, KINDS, STAGES
+from tests.matrix.page import PAGE
 from tests.matrix.points import How, Story, cells_of, choose_few, read_steps
 from tests.servers.processes import start
 
@@ -163,3 +164,14 @@ def test_every_step_is_played_from_every_side() -> None:
     assert {cell.how for cell in cells if cell.story is Story.PLAIN} == set(How)
     assert [cell.number for cell in cells] == list(range(len(cells)))
     assert 0 < len(choose_few(cells)) < len(cells)
+
+
+@pytest.mark.parametrize("platform", sorted(STAGES))
+def test_the_page_shows_every_kind_of_the_platform_and_only_signs_that_are_right(platform: str) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    part = page.split(f"\n## {STAGES[platform].name}\n", 1)[1].split("\n## ", 1)[0]
+    rows = [line.strip("| ").split(" | ") for line in part.splitlines() if line.startswith("| ") and "---" not in line]
+    headings = [row for row in rows if row[0] == "before that"]
+    assert {kind.name for kind in KINDS if kind.platform == platform} == {name for row in headings for name in row[2:]}
+    signs = {sign for row in rows if row not in headings for cell in row[2:] for sign in cell.split()}
+    assert signs <= {"`1`", "`?1`", "`?0`", "n/a"}

@@ -8,7 +8,7 @@ from hayon.brokers.contract import Broker
 from hayon.errors import DatabaseUnreachable
 from hayon.outgoing import boot_seconds
 from hayon.store import accounts, outbox
-from hayon.store.database import Database
+from hayon.store.database import Database, end_stalled
 
 CLOCK_JUMP_SECONDS = 1.0
 
@@ -55,6 +55,9 @@ class Relay:
 
     async def sweep_once(self) -> int:
         """One pass. How many targets were rescued."""
+        stalled = await self._database.write(end_stalled)
+        if stalled:
+            telemetry.emit("database.stalled", level="warning", count=stalled)
         rescued = []
         if await self._clock_is_steady():
             rescued = await self._database.write(outbox.rescue, lost_leases_limit=self._lost_leases_limit)

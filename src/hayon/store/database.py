@@ -27,8 +27,17 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Clock = Callable[["Tx"], datetime]
 READERS = 3
-NOT_AT_HOME = ("08", "53", "57P", "40")
-"""PostgreSQL's classes of errors that say nothing of what was asked: connection, resources, starting or stopping, rolled back."""
+NOT_AT_HOME = ("08", "53", "57P", "57014", "40")
+"""PostgreSQL's classes of errors that say nothing of what was asked: connection, resources, starting or stopping, cut off, rolled back."""
+STALLED_SECONDS = 10
+SESSION = {
+    "application_name": "hayon",
+    # nobody holds its locks for longer than this between two statements, or waits longer for those of others
+    "idle_in_transaction_session_timeout": f"{STALLED_SECONDS}s", "statement_timeout": "15s",
+    # a client whose machine is gone says nothing: without these its locks would stay for two hours
+    "tcp_keepalives_idle": "15", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3",
+}  # fmt: skip
+"""What each session on PostgreSQL is told (postgres: "Client Connection Defaults", "Connections and Authentication")."""
 WRITERS = 8
 
 
@@ -75,6 +84,22 @@ def database_clock(tx: Tx) -> datetime:
     return datetime.now(UTC)
 
 
+def end_stalled(tx: Tx) -> int:
+    """Ends our own sessions whose client stands still within a transaction, so that their locks are free. How many.
+
+    `idle_in_transaction_session_timeout` does not see those that stopped between the parts of one statement.
+    """
+    if not tx.on_postgres:
+        return 0
+    ended = sa.text(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND usename = current_user AND application_name = :ours AND wait_event = 'ClientRead'"
+        " AND state = 'active' AND state_change < clock_timestamp() - make_interval(secs => :seconds)"
+    ).bindparams(ours=SESSION["application_name"], seconds=float(STALLED_SECONDS))
+    count: int = tx.value(ended)
+    return count
+
+
 class Database:
     """Runs transactions. Raises DatabaseUnreachable where the database does not answer."""
 
@@ -93,8 +118,7 @@ class Database:
             self._engine = create_async_engine(
                 self.url.set(drivername="postgresql+asyncpg"),
                 pool_size=WRITERS, max_overflow=0, pool_timeout=30,
-                connect_args={"timeout": 5, "command_timeout": 30,
-                              "server_settings": {"idle_in_transaction_session_timeout": "10s"}},
+                connect_args={"timeout": 5, "command_timeout": 30, "server_settings": SESSION},
             )  # fmt: skip
 
     @property

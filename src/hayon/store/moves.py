@@ -37,6 +37,14 @@ def lock_posts(tx: Tx, ids: Collection[UUID]) -> None:
         tx.run(sa.select(posts.c.id).where(posts.c.id.in_(ids)).order_by(posts.c.id).with_for_update())
 
 
+def lock_free_posts(tx: Tx, ids: Collection[UUID]) -> set[UUID]:
+    """Takes those of these locks that nobody else holds at this moment, and says which; waits for none."""
+    if not tx.on_postgres or not ids:
+        return set(ids)
+    free = sa.select(posts.c.id).where(posts.c.id.in_(ids)).with_for_update(skip_locked=True)
+    return {row.id for row in tx.all(free)}
+
+
 def move(
     tx: Tx, target_id: UUID, to: TargetStatus, *, since: Collection[TargetStatus], now: datetime,
     fence: int | None = None, raise_fence: bool = False, **values: Any,

@@ -12,7 +12,7 @@ from hayon.domain.lifecycle import TargetStatus
 from hayon.domain.model import Claim, Intent
 from hayon.store.attempts import append_attempt
 from hayon.store.database import Tx
-from hayon.store.moves import lock_posts, move, moving, summarize_posts
+from hayon.store.moves import lock_free_posts, move, moving, summarize_posts
 from hayon.store.schema import accounts, attempts, posts, targets
 
 T = TargetStatus
@@ -141,9 +141,12 @@ def rescue(tx: Tx, *, lost_leases_limit: int, limit: int = 200) -> list[tuple[UU
     lost = (targets.c.status == str(T.PROCESSING)) & (targets.c.lease_until < tx.now())
     rows = tx.all(sa.select(targets.c.id, targets.c.post_id).where(lost).order_by(targets.c.lease_until).limit(limit))
     rescued: list[tuple[UUID, TargetStatus]] = []
+    # whoever holds a post at this moment, perhaps standing still with it, must not keep the others from being rescued
+    free = lock_free_posts(tx, {row.post_id for row in rows})
+    rows = [row for row in rows if row.post_id in free]
     if not rows:
         return rescued
-    with moving(tx, [row.post_id for row in rows]) as now:
+    with moving(tx, free) as now:
         still = (targets.c.status == str(T.PROCESSING)) & (targets.c.lease_until < now)
         ids = [row.id for row in rows]
         for row in tx.all(sa.select(targets).where(targets.c.id.in_(ids), still).order_by(targets.c.id)):
@@ -178,5 +181,4 @@ def repair_summaries(tx: Tx, *, limit: int = 500) -> int:
     over = posts.c.status.in_(["COMPLETED", "PARTIAL_SUCCESS", "FAILED", "CANCELLED"])
     ended = sa.select(posts.c.id).join(targets, targets.c.post_id == posts.c.id).where(at_work, over)
     ids = sorted({row.id for statement in (unended, ended) for row in tx.all(statement.limit(limit))})
-    lock_posts(tx, ids)
-    return summarize_posts(tx, ids, tx.now())
+    return summarize_posts(tx, lock_free_posts(tx, ids), tx.now())
