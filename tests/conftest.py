@@ -8,6 +8,7 @@ import pytest
 from tests.servers.pds.server import PdsAccount, SharedPds
 from tests.servers.postgres import PostgresAddress, PostgresServer, running_postgres
 from tests.servers.processes import Process, start
+from tests.servers.rabbitmq import RabbitAddress, RabbitNode, running_rabbitmq
 from tests.servers.rados import RadosAddress, RadosServer, running_rados
 from tests.servers.sandbox import Sandbox, running_sandbox
 from tests.servers.shared import TestRun
@@ -49,6 +50,33 @@ def pds(request: pytest.FixtureRequest) -> SharedPds:
 def pds_account(pds: SharedPds) -> PdsAccount:
     """A fresh account on it, this test's alone."""
     return pds.new_account()
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(request: pytest.FixtureRequest) -> RabbitAddress:
+    """The run's shared RabbitMQ node with its management API, never stopped by a test. For a vhost use `rabbitmq_url`."""
+    return RabbitAddress(**request.config.stash[_RUN].get_shared("rabbitmq")["address"])
+
+
+@pytest.fixture
+def rabbitmq_vhost(rabbitmq: RabbitAddress) -> Iterator[str]:
+    """The name of a fresh empty vhost on it; dropped at the end, with whoever is still connected."""
+    vhost = rabbitmq.new_vhost()
+    yield vhost
+    rabbitmq.drop_vhost(vhost)
+
+
+@pytest.fixture
+def rabbitmq_url(rabbitmq: RabbitAddress, rabbitmq_vhost: str) -> str:
+    """The address of a fresh empty vhost."""
+    return rabbitmq.url(rabbitmq_vhost)
+
+
+@pytest.fixture
+def own_rabbitmq() -> Iterator[RabbitNode]:
+    """A node of the test's own, to kill, wipe and start again (four to six seconds; else use `rabbitmq_url`)."""
+    with running_rabbitmq() as node:
+        yield node
 
 
 @pytest.fixture(scope="session")

@@ -1,44 +1,33 @@
-"""The command line: serve, demo, sandbox, migrate, doctor, verify, media, posts. It imports late, so that `hayon --help` is quick."""
+"""The command line: serve, web, relay, worker, demo, sandbox, migrate, doctor, restored, verify, and more in the files beside it. It imports late, so that `hayon --help` is quick."""
 
 import asyncio
 import errno
-import json
-import os
-import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from hayon import __version__, remote
+from hayon import __version__, running, setting_up
 from hayon.errors import HayonError, Misconfigured
+from hayon.remote import parking, posts
 from hayon.settings import Settings
 
-if TYPE_CHECKING:
-    from hayon.wiring import Hayon
-
-SIGNS = (signal.SIGTERM, signal.SIGINT)
 SANDBOX_PORT = 8090
 PORTS_TRIED = 100
-
-Told = tuple[dict[str, str], str]
-"""What a program may want to know once we are ready, and the same in words for a person."""
-Opening = AbstractAsyncContextManager[tuple["Hayon", Callable[[str], Told]]]
-"""Hayon put together, and what to tell once its address is known."""
 
 app = typer.Typer(
     name="hayon", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     help="Write a post once; publish it on Bluesky, Threads, Instagram, Facebook, Mastodon and Tumblr, now or at a set time; know what became of it on each.",
     epilog="Settings are read from the environment (HAYON_…). Exit codes: 0 done, 1 failed, 2 asked in a wrong way.",
 )  # fmt: skip
-app.add_typer(remote.commands, name="posts")
-media = typer.Typer(no_args_is_help=True, help="Set up where pictures and videos are kept, and look whether it works.")
-app.add_typer(media, name="media")
+app.add_typer(setting_up.media, name="media")
+app.add_typer(setting_up.broker, name="broker")
+app.add_typer(posts.commands, name="posts")
+app.add_typer(parking.commands, name="parking")
+app.add_typer(parking.letters, name="dead-letters")
 
 Host = Annotated[
     str | None, typer.Option(metavar="ADDRESS", help="Where to listen. Default: HAYON_HOST, or 127.0.0.1.")
@@ -84,7 +73,25 @@ def _root(
 def serve(host: Host = None, port: Port = None) -> None:
     """Run Hayon: pages, API, relay and worker in one process. Needs nothing set."""
     settings = _settings(host, port)
-    _run(settings, _opened(settings))
+    running.run(settings, running.opened(settings), "web", "relay", "worker")
+
+
+@app.command()
+def web(host: Host = None, port: Port = None) -> None:
+    """Run pages and API alone. For the full shape, beside any number of `hayon relay` and `hayon worker`; needs PostgreSQL."""
+    running.run_part(_settings(host, port), "web")
+
+
+@app.command()
+def relay() -> None:
+    """Run a relay alone: it rings for what is due, takes back what was lost, and tends files. Any number may run."""
+    running.run_part(Settings.read(), "relay")
+
+
+@app.command()
+def worker() -> None:
+    """Run a worker alone: it delivers. Any number may run; SIGTERM lets it finish what it has begun (HAYON_GRACE)."""
+    running.run_part(Settings.read(), "worker")
 
 
 @app.command()
@@ -93,7 +100,7 @@ def demo(host: Host = None, port: Port = None) -> None:
     from hayon.demo import open_demo
 
     settings = _settings(host, port, next_free=True)
-    _run(settings, open_demo(settings, find_free_port))
+    running.run(settings, open_demo(settings, find_free_port), "web", "relay", "worker")
 
 
 @app.command()
@@ -116,7 +123,7 @@ def sandbox(
             f"Each speaks at its own name, Bluesky at {url}/bluesky say, and {url}/control makes accounts and faults.\n"
             "Stop with Ctrl-C."
         )
-        _tell(style, {"url": url}, words)
+        running.tell(style, {"url": url}, words)
 
     world = World(limits.value)
     try:
@@ -136,7 +143,7 @@ def migrate() -> None:
     from hayon.wiring import database_url
 
     settings = Settings.read()
-    _make_folder(settings)
+    running.make_folder(settings)
     before, after = asyncio.run(bring(database_url(settings)))
     if before == after:
         typer.echo(f"The database has shape {after}, the newest. Nothing had to change.")
@@ -156,43 +163,35 @@ def doctor(
     raise typer.Exit(1 if any(finding.state == "failed" for finding in findings) else 0)
 
 
-@media.command("setup")
-def media_setup(
-    origin: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ADDRESS", help="An address whose pages may upload. Default: HAYON_PUBLIC_URL."),
+@app.command()
+def restored(
+    backup_time: Annotated[
+        str | None, typer.Option(metavar="TIME", help="When the backup was made, with its zone: 2026-11-21T03:00:00Z.")
     ] = None,
-    check: Annotated[bool, typer.Option("--check", help="Change nothing, only look.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    used_since: Annotated[
+        bool, typer.Option("--used-since", help="Hayon has worked on the database since it was restored.")
+    ] = False,
+    confirm: Annotated[
+        bool, typer.Option("--confirm-scheduled", help="What is held goes out as planned, whoever's it is.")
+    ] = False,
+    listing: Annotated[bool, typer.Option("--list", help="List what is held.")] = False,
 ) -> None:
-    """Let pages upload to the S3 bucket, have it throw away forgotten uploads after a week, and try all of it out."""
-    from hayon.media.s3 import S3Bucket, set_up, verify_setup
-    from hayon.wiring import media_place, open_outgoing
+    """After the database was restored from a backup, before Hayon is started: nothing that went out since is published again."""
+    from hayon import telemetry
+    from hayon.restored import confirm_scheduled, list_held, read_time, restore
 
     settings = Settings.read()
-    place = media_place(settings)
-    if place is None:
-        typer.echo(
-            "Files are kept in a folder: nothing has to be set up. HAYON_MEDIA_URL=s3://… keeps them in a bucket."
-        )
-        return
-    origins = origin or ([settings.public_url] if settings.public_url else [])
-    if not origins:
-        raise Misconfigured("Whose pages may upload? Set HAYON_PUBLIC_URL, or say --origin https://….")
-
-    async def run() -> list[str]:
-        outgoing = open_outgoing(settings)
-        try:
-            store = S3Bucket(place, outgoing, scratch=None)
-            return [*([] if check else await set_up(store, origins)), *await verify_setup(store, origins)]
-        finally:
-            await outgoing.aclose()
-
-    wrong = asyncio.run(run())
-    for sentence in dict.fromkeys(wrong):
-        typer.echo(sentence, err=True)
-    if not wrong:
-        typer.echo(f"The bucket {place.bucket} at {place.host} works: {', '.join(origins)} may upload.")
-    raise typer.Exit(1 if wrong else 0)
+    telemetry.set_up(settings.log)
+    if backup_time is not None:
+        at = read_time(backup_time)
+        asyncio.run(restore(settings, at, typer.echo, dry_run=dry_run, used_since=used_since, confirm=confirm))
+    elif confirm:
+        asyncio.run(confirm_scheduled(settings, typer.echo))
+    elif not listing:
+        raise typer.BadParameter("Say when the backup was made: --backup-time 2026-11-21T03:00:00Z.")
+    if listing:
+        asyncio.run(list_held(settings, typer.echo))
 
 
 @app.command()
@@ -253,95 +252,6 @@ def _settings(host: str | None, port: int | None, *, next_free: bool = False) ->
             raise Misconfigured(f"{taken}. Stop what listens there, or choose another, such as --port {free}.")
         typer.echo(f"{taken}, so {free} is used instead.")
     return replace(settings, port=free)
-
-
-def _run(settings: Settings, opening: Opening) -> None:
-    """Runs the whole of Hayon until a signal. Raises HayonError where it cannot start or a duty dies."""
-    import uvloop
-
-    from hayon import telemetry
-
-    _make_folder(settings)
-    telemetry.set_up(settings.log)
-    uvloop.run(_live(settings, opening))
-
-
-async def _live(settings: Settings, opening: Opening) -> None:
-    from hayon import telemetry
-    from hayon.web.app import serve as serve_web
-
-    loop, here, stop, is_open = asyncio.get_running_loop(), asyncio.current_task(), asyncio.Event(), False
-
-    def leave() -> None:
-        for sign in SIGNS:
-            loop.remove_signal_handler(sign)
-            signal.signal(sign, signal.SIG_DFL)  # a second one ends the process at once, as kill -9 would
-        stop.set()
-        if here is not None and not is_open:
-            here.cancel()
-        if settings.log == "console":
-            typer.echo(_stopping(settings))
-
-    for sign in SIGNS:
-        loop.add_signal_handler(sign, leave)
-    try:
-        async with opening as (hayon, welcome):
-            is_open = True
-
-            def ready(url: str) -> None:
-                if not settings.public_url:
-                    hayon.reach.be_at(url)
-                telemetry.emit("house.started", address=url)
-                _tell(settings.log, *welcome(url))
-
-            web = serve_web(hayon, settings.host, settings.port, ready)
-            await hayon.run_duties(("web", web), ("signals", stop.wait()))
-    except asyncio.CancelledError:
-        if not stop.is_set():
-            raise
-    if not stop.is_set():
-        raise Misconfigured("The web server ended by itself; the log above says more.")
-    telemetry.emit("house.stopped")
-
-
-def _stopping(settings: Settings) -> str:
-    from hayon import telemetry
-
-    count = int(telemetry.REGISTRY.get_sample_value("hayon_targets_in_flight") or 0)
-    if not count:
-        return "Stopping."
-    finishing = (
-        f"finishing {count} {'delivery' if count == 1 else 'deliveries'}, at most {settings.grace.total_seconds():g} s"
-    )
-    return f"Stopping: {finishing}. Ctrl-C again leaves {'it' if count == 1 else 'them'} to the next start."
-
-
-@asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[tuple["Hayon", Callable[[str], Told]]]:
-    from hayon.store import users
-    from hayon.wiring import open_hayon
-
-    async with open_hayon(settings) as hayon:
-        first = (
-            "" if await hayon.database.read(users.anybody_registered) else " The first to register there is its admin."
-        )
-        yield hayon, lambda url: ({"url": url}, f"Hayon is ready at {url}{first}")
-
-
-def _tell(style: str, told: dict[str, str], words: str) -> None:
-    """Tells whoever started this process that it is ready: a line of JSON to a program, words to a person."""
-    line = json.dumps({**told, "pid": os.getpid()}) if style == "json" else words
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
-def _make_folder(settings: Settings) -> None:
-    try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Misconfigured(
-            f"The data folder {settings.data_dir} cannot be made: {error.strerror}. Set HAYON_DATA_DIR to another."
-        ) from error
 
 
 if __name__ == "__main__":

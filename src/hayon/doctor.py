@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from hayon import __version__
+from hayon.delivery.agreement import Agreement
 from hayon.errors import Misconfigured, PlatformError
 from hayon.outgoing import Outgoing, Request
 from hayon.settings import Settings
@@ -21,7 +22,7 @@ from hayon.store import checkup
 from hayon.store.database import Database, database_clock
 from hayon.store.migrate import find_difference, find_revision, newest
 from hayon.vault import Vault
-from hayon.wiring import database_url
+from hayon.wiring import database_url, open_broker, open_media, open_outgoing
 
 OLDEST_PYTHON = (3, 11)
 CLOCKS_APART_SECONDS = 2.0
@@ -77,8 +78,11 @@ async def examine() -> list[Finding]:
         for name, url in hosts.items()
         if url
     ]
+    bell = await _look(
+        "Broker", "Start RabbitMQ, or set HAYON_BROKER_URL to where it is. Posts wait until then.", _broker, given
+    )
     public = await _look("Public address", "Set HAYON_PUBLIC_URL to the address people open.", _public_address, given)
-    return [python, settings, *folders, *await _database(given), public, *reached]
+    return [python, settings, *folders, *await _database(given), bell, public, *reached]
 
 
 def show(findings: list[Finding], *, as_json: bool) -> None:
@@ -163,9 +167,11 @@ async def _database(settings: Settings) -> list[Finding]:
         sealed = (
             "Put the old key back, or set HAYON_PREVIOUS_SECRET_KEY to it; else the accounts are to be connected again."
         )
+        older = "If it was restored, run `hayon restored --backup-time T` before anything else, T being when the backup was made."
         return [
             shape,
             await _look("Durability", weak, _durability, database),
+            await _look("Generation", older, _generation, settings, database),
             await _look("Clock", "Let both machines keep their clocks by NTP.", _clock, database),
             await _look("Secret key", sealed, _secret_key, settings, database),
         ]
@@ -192,6 +198,19 @@ async def _durability(database: Database) -> str:
     if weaknesses:
         raise _Ill(", ".join(weaknesses))
     return ", ".join(f"{name} {value}" for name, value in durability.items())
+
+
+async def _generation(settings: Settings, database: Database) -> str:
+    outgoing = open_outgoing(settings)
+    try:
+        media = open_media(settings, Vault(["a key that seals nothing: a note is read"]), outgoing)
+        await Agreement(database, media).ask()
+    except PlatformError as error:
+        told = f"the files do not tell which database they belong to: {error.message}"
+        raise _Ill(told, "Hayon publishes nothing before they do. See Media folder.", State.WARNING) from error
+    finally:
+        await outgoing.aclose()
+    return "the database is the one that the files know"
 
 
 async def _clock(database: Database) -> str:
@@ -221,6 +240,28 @@ async def _secret_key(settings: Settings, database: Database) -> str:
     except Misconfigured:
         raise _Ill("it does not open what is sealed") from None
     return "opens what is sealed"
+
+
+async def _broker(settings: Settings) -> str:
+    from hayon.brokers.rabbitmq import NO_PLUGIN, RabbitMQ, survey, verify
+
+    broker = open_broker(settings)
+    if not isinstance(broker, RabbitMQ):
+        return "embedded: nothing to set up"
+    seen = await survey(settings.broker_url, broker.topology)
+    if seen.plugin is False:
+        raise _Ill(f"RabbitMQ {seen.version} answers, without the delayed message exchange plugin", NO_PLUGIN)
+    if seen.nothing_there:
+        words = f"RabbitMQ {seen.version} answers; nothing is set up in it yet"
+        raise _Ill(words, "Start Hayon, or run `hayon broker setup`.", State.WARNING)
+    wrong = await verify(settings.broker_url, broker.topology)
+    if wrong:
+        raise _Ill(" ".join(wrong), "Do as it says; `hayon broker verify` shows whether it helped.")
+    if seen.waiting and not seen.listening:
+        raise _Ill(str(seen), "Nobody takes these bells: start a `hayon worker`.", State.WARNING)
+    if seen.dead:
+        raise _Ill(str(seen), "See what they are: `hayon dead-letters list`.", State.WARNING)
+    return str(seen)
 
 
 def _public_address(settings: Settings) -> str:

@@ -10,6 +10,7 @@ HayonError
 │   └── TooMany            asked too often; says when to come back                                     429
 ├── Misconfigured          a setting or the machine cannot work as it is; says how to mend it
 ├── DatabaseUnreachable    the database did not answer; whether the last transaction was stored is unknown
+├── BrokerUnreachable      the broker did not answer; bells wait, posts stay what they are
 ├── LeaseLost              another worker owns this target now; nothing more may be written for it
 └── PlatformError          what a platform answered, or failed to answer
     ├── Rejected           never like this: the content or the request has to change
@@ -108,6 +109,10 @@ class Misconfigured(HayonError):
 
 class DatabaseUnreachable(HayonError):
     """The database did not answer; whether the last transaction was stored is unknown."""
+
+
+class BrokerUnreachable(HayonError):
+    """The broker cannot be reached at the moment. Nothing is lost: what is due stays due in the database."""
 
 
 class LeaseLost(HayonError):

@@ -93,7 +93,25 @@ class Settings:
         "",
         secret=True,
     )
-    broker_url: str = _setting("the bell: embedded://", _text, "embedded://")
+    broker_url: str = _setting(
+        "the bell: embedded://, or amqp://user:password@host/vhost (amqps:// encrypted)",
+        _text,
+        "embedded://",
+        secret=True,
+    )
+    schedule_via: str = _setting(
+        "who rings for a scheduled post: database, or with RabbitMQ also ttl (waiting rooms) or plugin (the delayed message exchange)",
+        _one_of("database", "ttl", "plugin"),
+        "database",
+    )
+    window: int = _setting(
+        "with RabbitMQ: how many bells of one platform may be on their way to workers at once", _count, 128
+    )
+    bell_wait: timedelta = _setting(
+        "with RabbitMQ: how long to wait for a bell's being heard before it is rung again; doubles up to 5m",
+        _length,
+        _S(seconds=5),
+    )
     media_url: str = _setting(
         "where files are kept: file:///path, or s3://bucket?endpoint=https://host&region=name; empty means a folder in the data folder",
         _text,
@@ -115,7 +133,16 @@ class Settings:
     )
     host: str = _setting("address to listen on", _text, "127.0.0.1")
     port: int = _setting("port to listen on; 0 takes any free one", _port, 8080)
+    metrics_host: str = _setting(
+        "address on which a relay or worker of its own shows its vital signs; the pages show theirs at /metrics",
+        _text,
+        "127.0.0.1",
+    )
+    metrics_port: int = _setting("port of that address for /metrics, /healthz and /readyz; 0 means none", _port, 0)
     log: str = _setting("console or json", _one_of("console", "json"), "console")
+    traces_url: str = _setting(
+        "a collector of traces that takes OTLP over HTTP, such as http://127.0.0.1:4318; empty records none", _text, ""
+    )
     registration: str = _setting(
         "who may register: first (the first person only) or open", _one_of("first", "open"), "first"
     )
@@ -223,6 +250,10 @@ class Settings:
         if settings.commit_deadline >= settings.lease:
             raise Misconfigured(
                 "HAYON_COMMIT_DEADLINE must be shorter than HAYON_LEASE: a call that may outlast its lease cannot be trusted."
+            )
+        if settings.schedule_via != "database" and settings.broker_url == "embedded://":
+            raise Misconfigured(
+                f"HAYON_SCHEDULE_VIA={settings.schedule_via} needs RabbitMQ: set HAYON_BROKER_URL to amqp://…, or leave it at database."
             )
         return settings
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import fcntl
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,19 @@ from hayon import __version__, telemetry
 from hayon.accounts import Accounts
 from hayon.brokers.contract import Broker
 from hayon.brokers.embedded import EmbeddedBroker
+from hayon.delivery.agreement import Agreement
 from hayon.delivery.deliver import Delivery, Times
 from hayon.delivery.files import Files
 from hayon.delivery.locating import Locating
+from hayon.delivery.mirroring import Mirroring
 from hayon.delivery.relay import Relay
+from hayon.delivery.ringing import Ringing
+from hayon.delivery.sources import FromBells, FromIndex
 from hayon.delivery.submit import Submission
 from hayon.delivery.tending import Tending
-from hayon.delivery.worker import Worker
+from hayon.delivery.worker import Source, Worker
 from hayon.domain.pacing import Patience
-from hayon.errors import Misconfigured
+from hayon.errors import BrokerUnreachable, Misconfigured
 from hayon.media import LocalFolder, MediaStore, Reach, fit_bytes
 from hayon.media.s3 import S3Bucket, S3Place, read_s3_url
 from hayon.outgoing import Outgoing
@@ -34,7 +39,20 @@ from hayon.platforms.tumblr import Tumblr
 from hayon.settings import Settings
 from hayon.store.database import Database, sqlite_path
 from hayon.store.migrate import migrate, require_newest
+from hayon.store.wakeups import Wakeups
 from hayon.vault import Vault, load_or_make_secret_key
+from hayon.vitals import Vitals
+
+MOST_PREFETCHED = 2000
+"""A quorum queue hands out no more to one listener (rabbitmq-website: docs/quorum-queues.md)."""
+
+
+class Part(StrEnum):
+    """What a process does of the whole."""
+
+    WEB = "web"  # pages and API
+    RELAY = "relay"  # rings, sweeps, tends files, looks for addresses
+    WORKER = "worker"  # delivers
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +71,40 @@ class Hayon:
     submission: Submission
     worker: Worker
     relay: Relay
+    ringing: Ringing
+    mirroring: Mirroring
     tending: Tending
     locating: Locating
+    wakeups: Wakeups
+    agreement: Agreement
+    vitals: Vitals
 
-    async def run_duties(self, *others: tuple[str, Coroutine[Any, Any, Any]]) -> None:
-        """Runs relay, worker, media and locating duties, and the others given, until one of the others ends or any dies.
+    async def run_duties(
+        self, *others: tuple[str, Coroutine[Any, Any, Any]], parts: Collection[Part] = frozenset(Part)
+    ) -> None:
+        """Runs the duties of these parts, and the others given, until one of the others ends or any dies.
 
         A duty that dies ends the process: limping on would look like working.
         """
-        duties = {
-            "worker": self.worker.run(), "ring": self.relay.ring(), "sweep": self.relay.sweep(),
-            "media": self.tending.run(), "locating": self.locating.run(),
-        }  # fmt: skip
+        duties: dict[str, Coroutine[Any, Any, Any]] = {"wake-ups": self.wakeups.keep()}
+        if Part.RELAY in parts or Part.WORKER in parts:
+            await self._open_broker()
+            duties["broker"] = self.broker.keep()
+        if Part.RELAY in parts:
+            duties |= {
+                "sweep": self.relay.sweep(), "parking": self.mirroring.run(), "media": self.tending.run(),
+                "locating": self.locating.run(),
+            }  # fmt: skip
+            if self.broker.by_name:
+                duties["ring"] = self.ringing.run()
+        if Part.WORKER in parts:
+            duties["worker"] = self.worker.run()
+            if not self.broker.by_name:
+                duties["timers"] = self.relay.ring()
+        if Part.RELAY in parts or Part.WORKER in parts:
+            # nothing is delivered, rung or swept before it is known that this database is not an older one
+            duties = {name: self.agreement.first(duty) for name, duty in duties.items()}
+            duties["generation"] = self.agreement.keep()
         tasks = [asyncio.create_task(duty, name=name) for name, duty in [*duties.items(), *others]]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -74,19 +114,48 @@ class Hayon:
                 task.result()
         finally:
             self.worker.stop()
+            self.agreement.let_go()
             for task in tasks:
                 if task.get_name() != "worker":
                     task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    @asynccontextmanager
+    async def reaching_broker(self) -> AsyncIterator[Broker]:
+        """The broker, for a question that a person asks. Raises BrokerUnreachable, and Misconfigured.
+
+        Pages alone neither ring nor listen, so such a process has a link only for the length of a question.
+        """
+        if self.broker.links:
+            yield self.broker
+            return
+        visitor = open_broker(self.settings, probing=False)
+        try:
+            await visitor.open()
+            yield visitor
+        finally:
+            await visitor.aclose()
+
+    async def _open_broker(self) -> None:
+        """A broker that is away keeps nobody waiting: its own duty makes the link and tries the wiring out as soon as it is there.
+
+        Raises Misconfigured where it is wired in another way.
+        """
+        try:
+            await self.broker.open()
+        except BrokerUnreachable as error:
+            telemetry.emit("broker.unreachable", level="warning", reason=str(error))
+
 
 @asynccontextmanager
 async def open_hayon(
-    settings: Settings, *, database: Database | None = None, outgoing: Outgoing | None = None, migrating: bool = True
-) -> AsyncIterator[Hayon]:
+    settings: Settings, *, database: Database | None = None, outgoing: Outgoing | None = None, migrating: bool = True,
+    agreeing: bool = True,
+) -> AsyncIterator[Hayon]:  # fmt: skip
     """Puts everything together and takes it apart again. Raises Misconfigured with what to mend.
 
     `database` and `outgoing` replace the ones that the settings name (tests hand in ones that break on purpose).
+    `agreeing`: a database that is older than the files know it is refused; `hayon restored` alone wants to see it.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     url = database_url(settings)
@@ -97,9 +166,13 @@ async def open_hayon(
             await require_newest(url)
         database = database or Database(url)
         outgoing = outgoing or open_outgoing(settings)
+        hayon = _put_together(settings, database, outgoing)
         try:
-            yield _put_together(settings, database, outgoing)
+            if agreeing:
+                await hayon.agreement.ask_at_start()
+            yield hayon
         finally:
+            await hayon.broker.aclose()
             await outgoing.aclose()
             await database.close()
 
@@ -112,10 +185,11 @@ def database_url(settings: Settings) -> str:
 def _put_together(settings: Settings, database: Database, outgoing: Outgoing) -> Hayon:
     secret = settings.secret_key or load_or_make_secret_key(settings.data_dir / "secret.key")
     vault = Vault([secret, *([settings.previous_secret_key] if settings.previous_secret_key else [])])
-    media = _media(settings, vault, outgoing)
+    media = open_media(settings, vault, outgoing)
     reach = Reach(media, outgoing, settings.public_url or _listened_at(settings))
     platforms = make_platforms(settings)
-    broker = _broker(settings)
+    broker = open_broker(settings)
+    wakeups = Wakeups(database_url(settings))
     accounts = Accounts(database, vault, outgoing, platforms)
     patience = Patience(
         steps=settings.retry_steps, lasts=settings.patience, look_steps=settings.look_steps,
@@ -125,18 +199,33 @@ def _put_together(settings: Settings, database: Database, outgoing: Outgoing) ->
     delivery = Delivery(
         database, accounts, platforms, Files(media, reach), outgoing, times, patience, link_cards=settings.link_cards
     )
+    ringing = Ringing(
+        database, broker, tuple(platforms), window=settings.window, wait=settings.bell_wait,
+        look_ahead=settings.look_ahead, poll=settings.poll, retry_steps=settings.retry_steps,
+        schedule_via=settings.schedule_via,
+    )  # fmt: skip
+    if broker.by_name:
+        wakeups.add(ringing.wake)
+        # bells of one platform that wait for room must not keep those of another from being heard
+        prefetch = min(MOST_PREFETCHED, 2 * settings.window * len(platforms))
+        source: Source = FromBells(database, broker, ringing, wakeups, prefetch=prefetch, lease=settings.lease)
+    else:
+        wakeups.add(broker.wake)
+        source = FromIndex(database, broker, settings.lease)
     worker = Worker(
-        database, broker, delivery, platforms, slots=settings.worker_slots, lease=settings.lease, poll=settings.poll,
+        database, source, delivery, platforms, slots=settings.worker_slots, lease=settings.lease, poll=settings.poll,
         grace=settings.grace,
     )  # fmt: skip
     relay = Relay(
-        database, broker, look_ahead=settings.look_ahead, poll=settings.poll, sweep_every=settings.sweep_every,
+        database, wakeups, look_ahead=settings.look_ahead, poll=settings.poll, sweep_every=settings.sweep_every,
         lease=settings.lease, lost_leases_limit=patience.lost_leases,
     )  # fmt: skip
     return Hayon(
         settings, database, broker, vault, outgoing, media, reach, platforms, accounts,
-        Submission(database, broker, platforms, reach), worker, relay, Tending(database, media),
-        Locating(database, accounts, platforms, outgoing, poll=settings.poll),
+        Submission(database, wakeups.wake, platforms, reach), worker, relay, ringing,
+        Mirroring(database, broker, every=settings.sweep_every), Tending(database, media),
+        Locating(database, accounts, platforms, outgoing, poll=settings.poll), wakeups,
+        Agreement(database, media), Vitals(database, broker, tuple(platforms)),
     )  # fmt: skip
 
 
@@ -187,13 +276,22 @@ def _video_url(settings: Settings) -> str | None:
     return None if elsewhere else settings.bluesky_video_url or None
 
 
-def _broker(settings: Settings) -> Broker:
-    if settings.broker_url != "embedded://":
-        raise Misconfigured(f"HAYON_BROKER_URL does not work with {settings.broker_url!r}: it takes embedded://.")
-    return EmbeddedBroker()
+def open_broker(settings: Settings, *, probing: bool = True) -> Broker:
+    """The bell that the settings name; nothing is connected yet. Raises Misconfigured."""
+    if settings.broker_url == "embedded://":
+        return EmbeddedBroker()
+    if not settings.broker_url.startswith(("amqp://", "amqps://")):
+        raise Misconfigured("HAYON_BROKER_URL takes embedded:// or amqp://user:password@host/vhost.")
+    from hayon.brokers.rabbitmq import RabbitMQ
+
+    return RabbitMQ(
+        settings.broker_url, retry_steps=settings.retry_steps, schedule_via=settings.schedule_via, tell=telemetry.emit,
+        probing=probing,
+    )  # fmt: skip
 
 
-def _media(settings: Settings, vault: Vault, outgoing: Outgoing) -> MediaStore:
+def open_media(settings: Settings, vault: Vault, outgoing: Outgoing) -> MediaStore:
+    """Where files are kept, as the settings say; nothing is asked yet. Raises Misconfigured."""
     url = settings.media_url or f"file://{(settings.data_dir / 'media').absolute()}"
     if (place := media_place(settings)) is not None:
         return S3Bucket(place, outgoing, scratch=settings.data_dir)

@@ -14,6 +14,7 @@ from hayon.domain.model import Account
 from hayon.store import accounts, users
 from hayon.store.checkup import find_weaknesses
 from hayon.store.database import Database, Tx
+from hayon.store.generation import read_generation
 from hayon.store.migrate import migrate
 from hayon.vault import Vault
 from tests.cli.conftest import Run
@@ -64,8 +65,8 @@ def test_a_healthy_house(hayon: Run, ready_url: str, sandbox: Sandbox) -> None:
     code, findings = _examined(hayon, DATABASE_URL=ready_url, **hosts)
     assert code == 0
     assert {name: one["state"] for name, one in findings.items()} == dict.fromkeys(
-        ["Python", "Settings", "Data folder", "Media folder", "Database", "Durability", "Clock", "Secret key",
-         "Public address", "Network: Bluesky", "Network: Mastodon"], "ok")  # fmt: skip
+        ["Python", "Settings", "Data folder", "Media folder", "Database", "Durability", "Generation", "Clock", "Secret key",
+         "Broker", "Public address", "Network: Bluesky", "Network: Mastodon"], "ok")  # fmt: skip
 
 
 def test_the_table_says_the_same_to_a_person(hayon: Run) -> None:
@@ -153,6 +154,33 @@ async def test_a_postgresql_that_forgets(
 )
 def test_what_counts_as_forgetful(durability: dict[str, str], weak: list[str]) -> None:
     assert find_weaknesses(durability) == weak
+
+
+async def test_a_database_that_was_restored(hayon: Run, ready_url: str, tmp_path: Path) -> None:
+    code, findings = _examined(hayon, DATABASE_URL=ready_url)
+    assert (code, findings["Generation"]["state"]) == (0, "ok")
+    assert not (tmp_path / "data" / "media").exists()  # it looks only
+
+    database = Database(ready_url)
+    ours = await database.read(read_generation)
+    await database.close()
+    (tmp_path / "data" / "media").mkdir(parents=True)
+    (tmp_path / "data" / "media" / "generation").write_text(f"hayon {ours.house} {ours.number + 1}\n")
+    code, findings = _examined(hayon, DATABASE_URL=ready_url)
+    assert (code, findings["Generation"]["state"]) == (1, "failed")
+    assert "restored from a backup" in findings["Generation"]["found"]
+    assert "hayon restored" in findings["Generation"]["mend"]
+
+
+def test_files_out_of_reach_do_not_look_like_a_restored_database(hayon: Run, ready_url: str) -> None:
+    bucket = {
+        "MEDIA_URL": "s3://files?endpoint=http://127.0.0.1:9&region=here",
+        "S3_ACCESS_KEY": "k",
+        "S3_SECRET_KEY": "s",
+    }
+    finding = _examined(hayon, DATABASE_URL=ready_url, **bucket)[1]["Generation"]
+    assert finding["state"] == "warning"
+    assert "restored" not in finding["found"] + finding["mend"]
 
 
 async def test_a_key_that_opens_nothing(hayon: Run, ready_url: str, tmp_path: Path) -> None:

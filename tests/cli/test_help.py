@@ -8,7 +8,18 @@ import pytest
 from hayon import __version__
 from tests.cli.conftest import Run
 
-HEAVY = {"sqlalchemy", "alembic", "fastapi", "starlette", "uvicorn", "aiohttp", "PIL", "cryptography", "jinja2"}
+HEAVY = {
+    "sqlalchemy",
+    "alembic",
+    "fastapi",
+    "starlette",
+    "uvicorn",
+    "aiohttp",
+    "aio_pika",
+    "PIL",
+    "cryptography",
+    "jinja2",
+}
 WHAT_IS_LOADED = """
 import sys
 from hayon.cli import main
@@ -25,7 +36,10 @@ def _loaded(script: str, *arguments: str) -> set[str]:
     return set(ended.stderr.split())
 
 
-@pytest.mark.parametrize("asked", [["--help"], ["--version"], ["serve", "--help"], ["posts", "create", "--help"]])
+@pytest.mark.parametrize(
+    "asked",
+    [["--help"], ["--version"], ["serve", "--help"], ["posts", "create", "--help"], ["broker", "setup", "--help"]],
+)
 def test_asking_for_help_loads_neither_database_nor_web(asked: list[str]) -> None:
     assert not {name.partition(".")[0] for name in _loaded(WHAT_IS_LOADED, *asked)} & HEAVY
 
@@ -39,10 +53,24 @@ def test_help_loads_but_a_part_of_what_serving_loads() -> None:
 def test_help_names_every_command(hayon: Run) -> None:
     said = hayon("--help")
     assert said.code == 0
-    for command in ("serve", "demo", "sandbox", "migrate", "doctor", "posts"):
+    for command in (
+        "serve",
+        "demo",
+        "sandbox",
+        "migrate",
+        "doctor",
+        "posts",
+        "parking",
+        "dead-letters",
+        "broker",
+        "media",
+    ):
         assert f" {command} " in said.out
     for command in ("create", "list", "show", "cancel", "retry"):
         assert f" {command} " in hayon("posts", "--help").out
+    for group in ("parking", "dead-letters"):
+        assert all(f" {command} " in hayon(group, "--help").out for command in ("list", "replay", "discard"))
+    assert all(f" {command} " in hayon("broker", "--help").out for command in ("setup", "verify", "migrate"))
 
 
 def test_the_exit_codes_of_waiting_are_documented(hayon: Run) -> None:

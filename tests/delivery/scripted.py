@@ -24,7 +24,9 @@ from hayon.outgoing import Outgoing, Request
 from hayon.platforms.contract import Absent, Connected, Credential, Found, Look, Parcel, SaveCheckpoint, Send, Unclear
 from hayon.store import accounts, outbox
 from hayon.store.database import Database, Tx, new_id
+from hayon.store.moves import lock_free_posts
 from hayon.store.schema import posts, targets, users
+from hayon.store.turns import takeable
 from hayon.vault import Vault
 
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -125,11 +127,10 @@ class Scripted:
         self.looked.append(parcel.idempotency_key)
         if self.unclear:
             return Unclear("The platform shows nothing that helps.")
+        key, text = handles.get("key", parcel.idempotency_key), handles.get("text", parcel.content.text)
         for copy in self.ledger:
-            alike = copy.account_id == parcel.account.id and copy.text == handles["text"]
-            if copy.at + self.visible_after <= self.clock.now and (
-                copy.target_key == handles["key"] if self.exact else alike
-            ):
+            alike = copy.account_id == parcel.account.id and copy.text == text
+            if copy.at + self.visible_after <= self.clock.now and (copy.target_key == key if self.exact else alike):
                 return Found(self._receipt(copy, parcel.account), exact=self.exact)
         return Absent()
 
@@ -183,12 +184,26 @@ class House:
         return post_id
 
     async def claim(self, *, alone: bool = False, places: int = 100) -> list[Any]:
-        return await self.database.write(
-            outbox.claim_due, room={"scripted": places}, claim_id=uuid4(), lease=self.times.lease, alone=alone
-        )
+        """Everything due, also several of one account, as when many workers claim at the same instant.
+
+        Whose turn it is, is no question here: tests/store/test_turns.py asks it.
+        """
+
+        def claim_due(tx: Tx) -> list[Any]:
+            lone = targets.c.lost_leases > 0 if alone else targets.c.lost_leases == 0
+            due = (
+                sa.select(targets.c.id, targets.c.post_id).where(takeable(), targets.c.due_at <= tx.now(), lone)
+                .order_by(targets.c.due_at).limit(1 if alone else places)
+            )  # fmt: skip
+            rows = tx.all(due)
+            rows = [row for row in rows if row.post_id in lock_free_posts(tx, [row.post_id for row in rows])]
+            ids, post_ids = [row.id for row in rows], {row.post_id for row in rows}
+            return outbox._lease(tx, ids, post_ids, uuid4(), self.times.lease, tx.now())
+
+        return await self.database.write(claim_due)
 
     async def deliver_due(self) -> int:
-        """One round of what a worker does. How many were delivered."""
+        """One round of what workers do. How many were delivered."""
         claims = await self.claim()
         await asyncio.gather(*(self.delivery.deliver(claim) for claim in claims))
         return len(claims)
@@ -233,7 +248,7 @@ async def open_house(url: str, *, clock: Hand | None = None, platform: Scripted 
         yield House(
             database, clock, platform, vault, outgoing, keeping, broker,
             # no platform here fetches files, so nobody asks where they are
-            Submission(database, broker, platforms, Reach(Labels(), outgoing, "")), delivery, times, patience, user_id,
+            Submission(database, lambda: None, platforms, Reach(Labels(), outgoing, "")), delivery, times, patience, user_id,
         )  # fmt: skip
     finally:
         await outgoing.aclose()

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.util import await_only
 
 from hayon.delivery import tending
+from hayon.delivery.sources import FromIndex
 from hayon.delivery.submit import Handed
 from hayon.delivery.worker import Worker
 from hayon.domain.lifecycle import Ended, Outcome, Standing, settle
@@ -406,7 +407,7 @@ async def test_a_post_called_ended_while_a_target_is_due_is_repaired(ready: Hous
 
 def worker_of(house: House) -> Worker:
     return Worker(
-        house.database, house.broker, house.delivery, ["scripted"], slots=4,
+        house.database, FromIndex(house.database, house.broker, house.times.lease), house.delivery, ["scripted"], slots=4,
         poll=timedelta(seconds=0.05), grace=timedelta(seconds=0.2),
     )  # fmt: skip
 
@@ -591,8 +592,9 @@ async def test_a_worker_with_many_platforms_takes_from_each_of_them(ready: House
     """The first ones may not keep all the room, however little they have to do."""
     idle = ("first", "second", "third")
     worker = Worker(
-        ready.database, ready.broker, ready.delivery, (*idle, "scripted"), slots=4, poll=timedelta(milliseconds=20)
-    )
+        ready.database, FromIndex(ready.database, ready.broker, ready.times.lease), ready.delivery,
+        (*idle, "scripted"), slots=4, poll=timedelta(milliseconds=20),
+    )  # fmt: skip
     reached = asyncio.Event()
 
     async def reach(_: Any) -> None:
@@ -609,8 +611,9 @@ async def test_a_worker_with_many_platforms_takes_from_each_of_them(ready: House
 
 
 async def test_no_more_is_claimed_than_there_are_places(ready: House) -> None:
-    for _ in range(5):
-        await ready.submit()
+    names = [str((await ready.connect(name)).id) for name in ("bea", "cem", "dan", "eve", "fay")]
+    for name in names:
+        await ready.submit("Hello", name)
     taken = await ready.database.write(
         outbox.claim_due, room={"first": 3, "scripted": 4}, places=2, claim_id=uuid4(), lease=timedelta(seconds=90)
     )

@@ -4,16 +4,17 @@ import re
 from collections.abc import Sequence
 
 from tests.house.platform_tables import media_rows, option_rows, text_rows
-from tests.house.test_docs import _api, events_rows, settings_rows
+from tests.house.test_docs import _api, events_rows, metrics_rows, settings_rows
 from tests.house.tree import ROOT
 
 
 def main() -> None:
-    """Settings and events into operating.md, the API into using.md, the rules of the platforms into platforms.md."""
+    """Settings, metrics and events into operating.md, the API into using.md, the rules of the platforms into platforms.md."""
     _put("docs/platforms.md", "| platform | text | pictures | videos | together |", text_rows())
     _put("docs/platforms.md", "| platform | each | kinds | up to | measures | alt text |", media_rows())
     _put("docs/platforms.md", "| platform | option | takes | meaning |", option_rows())
     _put("docs/operating.md", "| name | default | meaning |", settings_rows())
+    _put("docs/operating.md", "| metric | what |", metrics_rows())
     _put("docs/operating.md", "| event | meaning |", events_rows())
     calls = [
         [f"`{method.upper()} {path}`", operation["description"].splitlines()[0].replace("|", "\\|")]

@@ -306,6 +306,18 @@ async def test_the_sweep_keeps_renditions_as_long_as_their_file(store: MediaStor
     assert left == [True, False, False, True]
 
 
+async def test_the_note_beside_the_files_is_replaced_whole_and_no_sweep_takes_it(store: MediaStore) -> None:
+    async def nobody_refers(key: str) -> bool:
+        return False
+
+    assert await store.read_note() is None
+    for words in ("hayon 1\n", "a longer one, with ümlauts\n", "short\n"):
+        await store.write_note(words)
+        assert await store.read_note() == words
+    assert await store.sweep(timedelta(hours=-1), nobody_refers) == 0
+    assert await store.read_note() == "short\n"
+
+
 def test_there_is_an_ending_for_every_kind() -> None:
     assert {mime: temp_key(USER, mime).rsplit(".", 1)[1] for mime in KINDS} == KINDS
 

@@ -59,6 +59,14 @@ def _pds(run: Path) -> Iterator[dict[str, Any]]:
 
 
 @contextlib.contextmanager
+def _rabbitmq(_run: Path) -> Iterator[dict[str, Any]]:
+    from tests.servers.rabbitmq import running_rabbitmq
+
+    with running_rabbitmq(["rabbitmq_management"]) as node, _undisturbed():
+        yield {"address": asdict(node.address)}
+
+
+@contextlib.contextmanager
 def _rados(_run: Path) -> Iterator[dict[str, Any]]:
     from tests.servers.rados import running_rados
 
@@ -78,6 +86,7 @@ def _undisturbed() -> Iterator[None]:
 _KINDS: dict[str, Callable[[Path], AbstractContextManager[dict[str, Any]]]] = {
     "postgres": _postgres,
     "pds": _pds,
+    "rabbitmq": _rabbitmq,
     "rados": _rados,
 }
 

@@ -1,12 +1,15 @@
 """A served Hayon for each test, and simulated platforms for those that publish."""
 
 import asyncio
+import logging
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog
 from argon2 import PasswordHasher
 
 from hayon.sandbox.app import running
@@ -19,6 +22,16 @@ from tests.web.house import House, Visitor, open_house
 def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hashes that cost little: hundreds of people register here, and none of them has anything to lose."""
     monkeypatch.setattr("hayon.web.passwords.PasswordHasher", partial(PasswordHasher, 1, 8, 1))
+
+
+@pytest.fixture
+def log() -> Iterator[list[Any]]:
+    """Every line that is told, whatever other tests of this process want to be spared."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG))
+    with structlog.testing.capture_logs() as lines:
+        yield lines
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")

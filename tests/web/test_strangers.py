@@ -15,6 +15,7 @@ from hayon.web.app import build
 from tests.web.house import House, Visitor
 from tests.web.test_media import picture, upload
 from tests.web.test_pages import read
+from tests.web.test_parking import park
 from tests.web.test_posts import later
 
 OPEN = {  # for everybody, and of nobody
@@ -25,8 +26,9 @@ OWN = {  # about whoever asks: strangers get theirs, which is nothing
     "POST /api/auth/logout", "GET /api/auth/me", "POST /api/keys", "GET /api/keys", "GET /api/accounts",
     "POST /api/accounts/{which}", "POST /api/media/uploads", "GET /api/media", "GET /api/platforms", "GET /api/notices",
     "POST /api/posts", "GET /api/posts", "POST /api/{platform}/post", "GET /accounts", "POST /accounts", "POST /logout",
-    "POST /compose", "POST /notices/read",
+    "POST /compose", "POST /notices/read", "GET /api/parking", "POST /api/parking/replay", "POST /api/parking/discard",
 }  # fmt: skip
+ADMIN = {"GET /api/dead-letters", "POST /api/dead-letters/replay", "POST /api/dead-letters/discard"}
 SIGNED = {"PUT /media/uploads/{token}", "GET /media/files/{token}"}  # the address is the permission
 PAGES = {"GET /accounts", "POST /accounts", "POST /logout", "POST /compose", "POST /notices/read"}
 BODIES: dict[str, Any] = {
@@ -35,6 +37,8 @@ BODIES: dict[str, Any] = {
     "POST /api/media/uploads": {"mimeType": "image/png", "size": 5},
     "POST /api/accounts/{which}": {"identifier": "x.test", "appPassword": "nonsense"},
     "POST /api/{platform}/post": {"text": "mine"},
+    "POST /api/dead-letters/replay": {"letterIds": ["5f2d1c9ab0e34d7786aa"]},
+    "POST /api/dead-letters/discard": {"letterIds": ["5f2d1c9ab0e34d7786aa"]},
 }
 
 
@@ -80,9 +84,9 @@ async def owned(house: House, ada: Visitor) -> Owned:
     made.values = {
         "postId": post["postId"], "mediaId": media_id, "which": account["accountId"], "keyId": key["id"],
         "accountId": account["accountId"], "noticeId": str(uuid4()), "platform": "bluesky",
-        "targetId": post["platformStatuses"][0]["targetId"],
+        "targetId": post["platformStatuses"][0]["targetId"], "parkedId": (await park(house, ada, "Ada's own mistake"))[1],
     }  # fmt: skip
-    ids = [made.values[name] for name in ("postId", "mediaId", "which", "keyId", "targetId")]
+    ids = [made.values[name] for name in ("postId", "mediaId", "which", "keyId", "targetId", "parkedId")]
     made.secrets = [*ids, "Ada's own", "ada@example.org", "ada.test", str(ada.person_id), key["hint"]]
     return made
 
@@ -93,6 +97,8 @@ async def ask(visitor: Visitor, name: str, owned: Owned, form: dict[str, str]) -
     body = BODIES.get(name)
     if name.endswith("/resolve") and path.startswith("/api"):
         body = {"targetId": owned.values["targetId"], "attemptId": str(uuid4()), "outcome": "absent"}
+    if name.startswith("POST /api/parking/"):
+        body = {"targetIds": [owned.values["parkedId"], str(uuid4())]}
     if name == "POST /api/posts":
         uses = [{"mediaId": owned.values["mediaId"]}]
         body = {"content": {"text": "x", "mediaItems": uses}, "accountIds": [owned.values["which"]]}
@@ -110,18 +116,15 @@ async def ask(visitor: Visitor, name: str, owned: Owned, form: dict[str, str]) -
 async def test_the_table_knows_every_route(house: House) -> None:
     names = set(routes(house))
     assert len(names) > 40
-    strangers = OPEN | OWN | SIGNED
+    strangers = OPEN | OWN | ADMIN | SIGNED
     assert strangers <= names
     unprotected = {name for name in names - strangers if "{" not in name}
     assert unprotected == set()
 
 
 async def test_nobody_reaches_what_is_anothers(house: House, ada: Visitor, owned: Owned) -> None:
-    before = (
-        (await ada.get("/api/posts")).text,
-        (await ada.get("/api/keys")).text,
-        (await ada.get("/api/accounts")).text,
-    )
+    before = tuple([(await ada.get(f"/api/{what}")).text for what in ("posts", "keys", "accounts", "parking")])
+    assert owned.values["parkedId"] in before[3]
     bob = await house.register("bob@example.org")
     program = await house.program(bob)
     form = {"csrf": (await read(bob)).form("/logout")["csrf"]}
@@ -138,7 +141,7 @@ async def test_nobody_reaches_what_is_anothers(house: House, ada: Visitor, owned
             assert answer.status < 500, about
             assert not given_away, about
     assert (await ada.get(f"/api/posts/{owned.values['postId']}")).json["status"] == "SCHEDULED"
-    after = (await ada.get("/api/posts")).text, (await ada.get("/api/keys")).text, (await ada.get("/api/accounts")).text
+    after = tuple([(await ada.get(f"/api/{what}")).text for what in ("posts", "keys", "accounts", "parking")])
     assert after == before
     assert (await bob.post("/api/auth/logout")).status == 204
 

@@ -2,12 +2,15 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
+
+from structlog.contextvars import bound_contextvars
 
 from hayon import telemetry
 from hayon.accounts import Accounts, Sealed
@@ -44,6 +47,7 @@ class Carried:
     parcel: Parcel = field(init=False)
     handles: Mapping[str, Any] = field(default_factory=dict)
     attempt_id: UUID | None = None
+    call_seconds: float | None = None
 
 
 class Delivery:
@@ -62,13 +66,31 @@ class Delivery:
         self._patience = patience
         self._link_cards = link_cards
 
-    async def deliver(self, claim: Claim) -> Settlement | None:
+    async def deliver(self, claim: Claim, *, rung_by: str = "") -> Settlement | None:
         """Carries one claimed target through its steps. None where another worker owns it by now, or nothing could be
-        written: the lease guards it then.
+        written: the lease guards it then. `rung_by` is the traceparent of the bell.
+
+        Each try is a trace of its own, for a post may wait for months; it is linked to the request that accepted it.
         """
+        facts = {f"hayon.{name}": word for name, word in _names(claim).items()}
+        if rung_by:
+            facts |= {"messaging.system": "rabbitmq", "messaging.operation.name": "deliver",
+                      "messaging.operation.type": "process"}  # fmt: skip
+        kind = telemetry.Kind.CONSUMER if rung_by else telemetry.Kind.INTERNAL
+        with (
+            bound_contextvars(**_names(claim)),
+            telemetry.begin_span(f"deliver {claim.platform}", kind, facts, links=[rung_by]) as span,
+        ):
+            telemetry.emit("target.claimed", level="debug", platform=claim.platform)
+            settlement = await self._carry(claim, span)
+            span.tell({"hayon.status": str(settlement.status) if settlement else "lease lost"})
+            return settlement
+
+    async def _carry(self, claim: Claim, span: telemetry.Span) -> Settlement | None:
         carried = Carried(claim, self._platforms[claim.platform])  # 1. claim: a lease with a fence, taken by the worker
         try:
             await self._gather(carried)  # 2. gather: a parcel, all that an adapter may see
+            span.link(carried.gathered.traceparent)
             await self._unlock(carried)  # 3. unlock: a fresh credential
             await self._reconcile(carried)  # 4. reconcile: only while an intent is unanswered or in doubt
             await self._pace(carried)  # 5. pace: may we call now?
@@ -114,6 +136,7 @@ class Delivery:
         if intent is None:
             return
         look = await carried.platform.reconcile(carried.parcel, intent.handles, self._outgoing)
+        telemetry.reconciled.labels(claim.platform, type(look).__name__.lower()).inc()
         if isinstance(look, Found):
             raise StepEnded(Outcome(Ended.PUBLISHED, "Found on the platform.", receipt=look.receipt, adopted=True,
                                     exact=look.exact))  # fmt: skip
@@ -179,8 +202,11 @@ class Delivery:
                 raise AssertionError("publish() makes exactly one call")
             return await self._outgoing.send(request, deadline=deadline, commit=True)
 
-        with telemetry.calls.labels(carried.claim.platform).time():
+        began = time.perf_counter()
+        try:
             receipt = await carried.platform.publish(carried.parcel, carried.handles, send)
+        finally:
+            carried.call_seconds = time.perf_counter() - began
         return Outcome(Ended.PUBLISHED, "Published.", receipt=receipt)
 
     async def _settle(self, carried: Carried, outcome: Outcome) -> Settlement | None:
@@ -188,6 +214,8 @@ class Delivery:
         outcome = storable(outcome, self._version_of(carried))
         claim, wait, lease_end = carried.claim, 0.05, Deadline.after(self._times.lease.total_seconds())
         holds_receipt = outcome.receipt is not None and not outcome.adopted
+        if carried.call_seconds is not None:
+            telemetry.calls.labels(claim.platform, str(outcome.ended)).observe(carried.call_seconds)
         while True:
             try:
                 settlement = await self._database.write(
@@ -207,6 +235,7 @@ class Delivery:
             else:
                 if outcome.receipt is not None and settlement.message:
                     telemetry.emit("target.receipt_kept", **_names(claim), reason=settlement.message)
+                telemetry.outcomes.labels(claim.platform, str(settlement.status)).inc()
                 telemetry.emit(
                     "target.settled", **_names(claim), outcome=str(outcome.ended), status=str(settlement.status),
                     reason=outcome.message,

@@ -4,11 +4,11 @@ import asyncio
 from datetime import datetime, timedelta
 
 from hayon import telemetry
-from hayon.brokers.contract import Broker
 from hayon.errors import DatabaseUnreachable
 from hayon.outgoing import boot_seconds
 from hayon.store import accounts, outbox
 from hayon.store.database import Database, end_stalled
+from hayon.store.wakeups import Wakeups
 
 CLOCK_JUMP_SECONDS = 1.0
 
@@ -17,23 +17,25 @@ class Relay:
     """Two duties, run side by side: ring, and sweep. The row's due time decides; timers only make it precise."""
 
     def __init__(
-        self, database: Database, broker: Broker, *, look_ahead: timedelta, poll: timedelta, sweep_every: timedelta,
+        self, database: Database, wakeups: Wakeups, *, look_ahead: timedelta, poll: timedelta, sweep_every: timedelta,
         lease: timedelta, lost_leases_limit: int,
     ) -> None:  # fmt: skip
         self._database = database
-        self._broker = broker
+        self._wakeups = wakeups
         self._look_ahead = look_ahead
         self._poll = poll.total_seconds()
         self._sweep_every = sweep_every.total_seconds()
         self._lease_seconds = lease.total_seconds()
         self._lost_leases_limit = lost_leases_limit
         self._timers: set[datetime] = set()
-        self._ringing: set[asyncio.Task[None]] = set()
         self._offset: float | None = None
         self._no_rescue_before = 0.0
 
     async def ring(self) -> None:
-        """Looks a little ahead, sets a timer for each due time, and rings when it comes; for the overdue at once."""
+        """Looks a little ahead, sets a timer for each due time, and wakes workers when it comes; for the overdue at once.
+
+        For workers of this process, which take due rows from the index. Bells by name are `Ringing`'s.
+        """
         while True:
             try:
                 now, due_times = await self._database.read(outbox.due_within, self._look_ahead)
@@ -68,7 +70,7 @@ class Relay:
             telemetry.emit("post.summary_repaired", level="error", count=repaired)
         await self._database.write(accounts.forget_credentials)
         if rescued:
-            await self._broker.ring()
+            self._wakeups.wake()
         return len(rescued)
 
     def _set_timer(self, due_at: datetime, seconds: float) -> None:
@@ -79,9 +81,7 @@ class Relay:
 
     def _fire(self, due_at: datetime) -> None:
         self._timers.discard(due_at)
-        task = asyncio.get_running_loop().create_task(self._broker.ring())
-        self._ringing.add(task)
-        task.add_done_callback(self._ringing.discard)
+        self._wakeups.wake_here()  # every process that has workers of this kind sets timers of its own
 
     async def _clock_is_steady(self) -> bool:
         """False for one lease after the database's clock jumped: leases judged by it may not have run out at all."""

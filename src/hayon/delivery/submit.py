@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from hayon import telemetry
-from hayon.brokers.contract import Broker
 from hayon.domain import rules as rule_table
 from hayon.domain.lifecycle import PostStatus
 from hayon.domain.model import Account, Content, Media, Override, said_on
@@ -17,7 +16,7 @@ from hayon.domain.schedule import read_schedule
 from hayon.errors import Conflict, Invalid, Problem, Unavailable
 from hayon.media import Reach
 from hayon.platforms.contract import Platform
-from hayon.store import accounts, decisions, media, posts
+from hayon.store import accounts, decisions, media, posts, restoring
 from hayon.store.database import Database, Tx
 from hayon.store.decisions import Told
 
@@ -62,9 +61,11 @@ class _Read:
 class Submission:
     """Everything an author may do with posts. Each method returns once the database has it durably."""
 
-    def __init__(self, database: Database, broker: Broker, platforms: Mapping[str, Platform], reach: Reach) -> None:
+    def __init__(
+        self, database: Database, wake: Callable[[], None], platforms: Mapping[str, Platform], reach: Reach
+    ) -> None:
         self._database = database
-        self._broker = broker
+        self._wake = wake
         self._platforms = platforms
         self._reach = reach
 
@@ -85,6 +86,8 @@ class Submission:
         correlation_id = correlation_id or str(uuid4())
         replay = None if idempotency_key is None else (idempotency_key, _fingerprint(handed))
         unfetched = await self._try_out(user_id, handed)
+        taken: list[posts.Writing] = []
+        asked_by = _traceparent()
 
         def accept(tx: Tx) -> tuple[UUID, bool]:
             if replay is not None:
@@ -93,51 +96,65 @@ class Submission:
                     if known.fingerprint != replay[1]:
                         raise Conflict("This Idempotency-Key was used for another request already.")
                     return known.post_id, True
-            read = self._read(tx, user_id, handed, correlation_id, unfetched=unfetched)
+            read = self._read(tx, user_id, handed, correlation_id, unfetched=unfetched, traceparent=asked_by)
             _refuse(read)
             post_id = posts.insert_post(tx, user_id, read.writing, replay)
+            taken[:] = [read.writing]
             return post_id, False
 
         post_id, replayed = await self._write_once(accept)
         if not replayed:
-            telemetry.emit("post.accepted", post_id=str(post_id), correlation_id=correlation_id, draft=handed.draft)
+            _tell_accepted(post_id, taken[0])
             if not handed.draft:
-                await self._broker.ring()
+                self._wake()
         return post_id, replayed
 
     async def edit(self, user_id: UUID, post_id: UUID, handed: Handed, *, expected_version: int | None = None) -> None:
         """Replaces what a post says, where and when, while nothing of it was sent. A draft handed in goes out."""
 
-        unfetched = await self._try_out(user_id, handed)
+        unfetched, asked_by = await self._try_out(user_id, handed), _traceparent()
 
-        def change(tx: Tx) -> None:
+        def change(tx: Tx) -> tuple[posts.Writing, bool]:
             row = posts.get_post(tx, post_id, user_id).row
-            read = self._read(tx, user_id, handed, row.correlation_id, kept=row.scheduled_at, unfetched=unfetched)
+            read = self._read(
+                tx,
+                user_id,
+                handed,
+                row.correlation_id,
+                kept=row.scheduled_at,
+                unfetched=unfetched,
+                traceparent=asked_by,
+            )
             _refuse(read)
             decisions.edit_post(tx, user_id, post_id, read.writing, expected_version=expected_version)
+            return read.writing, row.status == PostStatus.DRAFT and not handed.draft
 
-        await self._database.write(change)
-        telemetry.emit("post.edited", post_id=str(post_id))
-        await self._broker.ring()
+        writing, handed_in = await self._database.write(change)
+        telemetry.emit("post.edited", post_id=str(post_id), correlation_id=writing.correlation_id)
+        if handed_in:
+            _tell_accepted(post_id, writing)
+        self._wake()
 
     async def submit_draft(self, user_id: UUID, post_id: UUID) -> None:
         """Hands a draft in as it stands. Raises Conflict where it was handed in already."""
 
         draft = await self._database.read(posts.get_post, post_id, user_id)
-        unfetched = await self._try_out(user_id, handed_again(draft.row))
+        unfetched, asked_by = await self._try_out(user_id, handed_again(draft.row)), _traceparent()
 
-        def hand_in(tx: Tx) -> None:
+        def hand_in(tx: Tx) -> posts.Writing:
             post = posts.get_post(tx, post_id, user_id)
             if post.row.status != PostStatus.DRAFT:
                 raise Conflict("This post was handed in already.")
-            read = self._read(tx, user_id, handed_again(post.row), post.row.correlation_id, unfetched=unfetched)
+            read = self._read(
+                tx, user_id, handed_again(post.row), post.row.correlation_id, unfetched=unfetched, traceparent=asked_by
+            )
             _refuse(read)
             # whoever edited the draft since it was read here is not overwritten
             decisions.edit_post(tx, user_id, post_id, read.writing, expected_version=post.row.version)
+            return read.writing
 
-        await self._database.write(hand_in)
-        telemetry.emit("post.accepted", post_id=str(post_id), draft=False)
-        await self._broker.ring()
+        _tell_accepted(post_id, await self._database.write(hand_in))
+        self._wake()
 
     async def cancel(self, user_id: UUID, post_id: UUID, target_ids: Collection[UUID] | None = None) -> list[Told]:
         """Stops what can be stopped and says the truth about the rest."""
@@ -148,7 +165,13 @@ class Submission:
     async def retry(self, user_id: UUID, post_id: UUID, target_ids: Collection[UUID] | None = None) -> list[Told]:
         """Tries failed targets again, now."""
         told = await self._database.write(decisions.retry, user_id, post_id, target_ids)
-        await self._broker.ring()
+        self._wake()
+        return told
+
+    async def confirm(self, user_id: UUID, post_id: UUID) -> list[Told]:
+        """What is held since a backup was restored goes out as planned, after all. Raises Conflict where nothing is."""
+        told = await self._database.write(restoring.confirm, user_id, post_id)
+        self._wake()
         return told
 
     async def resolve_published(
@@ -176,7 +199,7 @@ class Submission:
         await self._database.write(
             decisions.resolve_absent, user_id, post_id, target_id, attempt_id, looked_at=looked_at, again=again
         )
-        await self._broker.ring()
+        self._wake()
 
     async def delete(self, user_id: UUID, post_id: UUID) -> list[Told]:
         """Stops and hides a post here; what is published stays where it is."""
@@ -191,12 +214,12 @@ class Submission:
 
     def _read(
         self, tx: Tx, user_id: UUID, handed: Handed, correlation_id: str, *, kept: datetime | None = None,
-        unfetched: str | None = None,
+        unfetched: str | None = None, traceparent: str = "",
     ) -> _Read:  # fmt: skip
         """Reads what was handed in against accounts, media, clock and rules: everything found, nothing written.
 
         `kept` is the time the post has already: an edit that leaves it alone keeps it, even when it has come meanwhile.
-        `unfetched` is what hinders platforms that fetch files by themselves.
+        `unfetched` is what hinders platforms that fetch files by themselves, `traceparent` the request that hands in.
         """
         problems: list[Problem] = []
         scheduled_at = read_schedule(handed.scheduled_at, handed.timezone, tx.now())
@@ -213,7 +236,7 @@ class Submission:
         writing = posts.Writing(
             handed.content, handed.overrides, handed.platforms, handed.account_ids,
             () if handed.draft else tuple(chosen.values()), scheduled_at, handed.timezone, handed.max_lateness_seconds,
-            correlation_id, handed.draft,
+            correlation_id, handed.draft, traceparent,
         )  # fmt: skip
         fits = [self._fit(handed, account, files, tx.now(), unfetched) for account in chosen.values()]
         return _Read(writing, fits, problems)
@@ -282,6 +305,18 @@ class Submission:
         problems = [Problem(one.field, one.rule, one.message, account.platform, str(account.id)) for one in found]
         length = table.count(content.text, content.options)
         return Fit(account, length, table.text_limit, table.text_unit, problems, fetched)
+
+
+def _traceparent() -> str:
+    """Of the request at work; asked here, for a transaction may run in a thread that knows of none."""
+    return str(telemetry.find_trace() or "")
+
+
+def _tell_accepted(post_id: UUID, writing: posts.Writing) -> None:
+    for account in writing.accounts:
+        telemetry.accepted.labels(account.platform).inc()
+    # the post's own correlation id: a draft may be handed in by another request than the one that made it
+    telemetry.emit("post.accepted", post_id=str(post_id), correlation_id=writing.correlation_id, draft=writing.draft)
 
 
 def handed_again(row: Any) -> Handed:

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import timedelta
+from typing import Protocol
 from uuid import UUID, uuid4
 
 from hayon import telemetry
-from hayon.brokers.contract import Broker
 from hayon.delivery.deliver import Delivery
+from hayon.domain.lifecycle import Settlement
 from hayon.domain.model import Claim
 from hayon.errors import DatabaseUnreachable
 from hayon.store import outbox
@@ -18,16 +19,40 @@ GATHERING_SECONDS = 0.002
 """How long freed slots are gathered before the next claim, so that a busy worker claims several at once."""
 
 
+class Source(Protocol):
+    """Where a worker's claims come from: due rows in fair turns, or the rows that bells name."""
+
+    async def claim(self, room: dict[str, int], places: int, claim_id: UUID) -> list[Claim]:
+        """Takes up to so many. Raises DatabaseUnreachable: then they may have been taken all the same."""
+        ...
+
+    def rung_by(self, claim: Claim) -> str:
+        """The traceparent of the bell that named it; "" where none did."""
+        ...
+
+    async def settled(self, claim: Claim, settlement: Settlement | None) -> None:
+        """A delivery has ended; its slot and its account are free."""
+        ...
+
+    async def listen(self, wake: Callable[[], None]) -> None:
+        """Calls `wake` whenever there may be something to take, until it is cancelled."""
+        ...
+
+    async def pause(self, *, until_it_answers: bool) -> None:
+        """The database does not answer (True), or does again (False)."""
+        ...
+
+
 class Worker:
     """Claims what is due, delivers it on tasks of its own, and hands back what it cannot finish when it stops."""
 
     def __init__(
-        self, database: Database, broker: Broker, delivery: Delivery, platforms: Collection[str], *,
+        self, database: Database, source: Source, delivery: Delivery, platforms: Collection[str], *,
         slots: int = 64, lease: timedelta = timedelta(seconds=90), poll: timedelta = timedelta(seconds=1),
         grace: timedelta = timedelta(seconds=20),
     ) -> None:  # fmt: skip
         self._database = database
-        self._broker = broker
+        self._source = source
         self._delivery = delivery
         self._slots = slots
         self._share = max(1, slots // 2)  # no platform holds more than half of the slots
@@ -41,10 +66,11 @@ class Worker:
         self._uncertain: UUID | None = None
         self._wants_quiet = False
         self._lone = False
+        self._paused = False
 
     async def run(self) -> None:
         """Works until stop() is called or the task is cancelled; then finishes or hands back what it holds."""
-        listener = asyncio.create_task(self._listen(), name="worker-listener")
+        listener = asyncio.create_task(self._source.listen(self._wake.set), name="worker-listener")
         try:
             while not self._stopping:
                 if listener.done():
@@ -54,9 +80,11 @@ class Worker:
                     taken = await self._take()
                 except DatabaseUnreachable as error:
                     telemetry.emit("database.unreachable", level="warning", reason=str(error))
+                    await self._pause(until_it_answers=True)
                     await asyncio.sleep(self._poll)
                     continue
-                if taken and self._has_room():
+                await self._pause(until_it_answers=False)
+                if taken and self._room():
                     continue
                 await self._wait()
         finally:
@@ -85,7 +113,7 @@ class Worker:
         room = self._room()
         if not room:
             return 0
-        return self._start(await self._claim(room, alone=False))
+        return self._start(await self._claim(room))
 
     async def _take_lone(self) -> int | None:
         """A target whose leases were lost runs with nothing beside it, lest it takes others down with it."""
@@ -94,20 +122,19 @@ class Worker:
             return None
         if self._flying:
             return 0
-        claims = await self._claim(dict.fromkeys(self._platforms, 1), alone=True)
+        claim_id = self._uncertain = uuid4()
+        claims = await self._database.write(
+            outbox.claim_due, room=dict.fromkeys(self._platforms, 1), claim_id=claim_id, lease=self._lease, alone=True
+        )
+        self._uncertain = None
         self._lone = self._start(claims) > 0
         return 0
 
-    async def _claim(self, room: dict[str, int], *, alone: bool) -> list[Claim]:
-        claim_id = uuid4()
-        try:
-            return await self._database.write(
-                outbox.claim_due, room=room, places=self._slots - len(self._flying), claim_id=claim_id,
-                lease=self._lease, alone=alone,
-            )  # fmt: skip
-        except DatabaseUnreachable:
-            self._uncertain = claim_id
-            raise
+    async def _claim(self, room: dict[str, int]) -> list[Claim]:
+        claim_id = self._uncertain = uuid4()
+        claims = await self._source.claim(room, self._slots - len(self._flying), claim_id)
+        self._uncertain = None
+        return claims
 
     def _room(self) -> dict[str, int]:
         """How many more of each platform may be taken, those first that hold least; never more than are free together."""
@@ -117,18 +144,18 @@ class Worker:
         order = sorted(self._platforms, key=lambda one: held[one])
         return {platform: self._share - held[platform] for platform in order if held[platform] < self._share}
 
-    def _has_room(self) -> bool:
-        return bool(self._room())
-
     def _start(self, claims: list[Claim]) -> int:
         for claim in claims:
             telemetry.lateness.observe(max(0.0, (claim.claimed_at - claim.due_at).total_seconds()))
-            telemetry.emit("target.claimed", level="debug", platform=claim.platform, target_id=str(claim.target_id))
-            task = asyncio.create_task(self._delivery.deliver(claim), name=f"delivery-{claim.target_id}")
+            task = asyncio.create_task(self._carry(claim), name=f"delivery-{claim.target_id}")
             self._flying[task] = claim.platform
             task.add_done_callback(self._landed)
         telemetry.in_flight.set(len(self._flying))
         return len(claims)
+
+    async def _carry(self, claim: Claim) -> None:
+        settlement = await self._delivery.deliver(claim, rung_by=self._source.rung_by(claim))
+        await self._source.settled(claim, settlement)
 
     def _landed(self, task: asyncio.Task[object]) -> None:
         self._flying.pop(task, None)
@@ -136,6 +163,11 @@ class Worker:
         if not task.cancelled() and task.exception() is not None:
             telemetry.emit("duty.failed", level="error", duty="delivery", reason=repr(task.exception()))
         self._wake.set()
+
+    async def _pause(self, *, until_it_answers: bool) -> None:
+        if self._paused is not until_it_answers:
+            self._paused = until_it_answers
+            await self._source.pause(until_it_answers=until_it_answers)
 
     async def _wait(self) -> None:
         try:
@@ -152,11 +184,6 @@ class Worker:
             return await self._database.read(outbox.find_lone_due, self._platforms)
         except DatabaseUnreachable:
             return False
-
-    async def _listen(self) -> None:
-        while True:
-            if await self._broker.listen(60):
-                self._wake.set()
 
     async def _finish(self) -> None:
         if self._flying:

@@ -42,10 +42,14 @@ MOVES: dict[tuple[TargetStatus, TargetStatus], str] = {
     (T.PENDING, T.PROCESSING): "a worker claims it: due, and nobody else's",
     (T.PENDING, T.CANCELLED): "the author cancels",
     (T.PENDING, T.FAILED): "too late by the post's own rule; the account is gone",
+    (T.PENDING, T.UNCONFIRMED): "the database was restored from a backup, and it was due since then",
     (T.PROCESSING, T.COMPLETED): "a receipt",
     (T.PROCESSING, T.PENDING): "not yet, rate limited, unavailable, worker stopped, lease expired before the intent",
     (T.PROCESSING, T.CANCELLED): "the author cancels while no intent is open; a stop was asked and nothing went live",
-    (T.PROCESSING, T.UNCONFIRMED): "sent without a trustworthy answer; lease expired after the intent; still unclear",
+    (
+        T.PROCESSING,
+        T.UNCONFIRMED,
+    ): "sent without a trustworthy answer; lease expired after the intent; still unclear; restored from a backup",
     (T.PROCESSING, T.FAILED): "rejected, disconnected, patience used up: only while no intent is unanswered",
     (T.UNCONFIRMED, T.PROCESSING): "claimed again, to reconcile first; a person permits one more look and try",
     (T.UNCONFIRMED, T.COMPLETED): "a person says: it is there",
@@ -107,6 +111,7 @@ class Standing:
 
     `doubted`: an earlier intent of this target ended otherwise than by a receipt or a proof of absence, so that no
     later refusal proves anything (a refusal of a repeat may mean that the first one landed).
+    `restored`: the open intent comes from before a backup was restored, or is not known by it, so that no absence answers it.
     `first_wait_at` is when the present row of uncounted waits began, `waiting_for` of which kind they are; `due_at` what the row says now, which an edit may
     have moved.
     """
@@ -122,6 +127,7 @@ class Standing:
     waiting_for: str = ""
     quiet_until: datetime | None = None
     due_at: datetime | None = None
+    restored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +174,10 @@ def settle(standing: Standing, outcome: Outcome, now: datetime, patience: pacing
 def _unanswered(standing: Standing, outcome: Outcome, now: datetime, patience: pacing.Patience) -> Settlement:
     looks = standing.looks + 1
     due_at = pacing.next_look(looks, standing.quiet_until, outcome.until, now, patience)
+    if standing.restored and outcome.ended is Ended.UNCONFIRMED and looks > len(patience.look_steps):
+        due_at = (
+            None  # it happened long ago if at all: what was not found by now appears no more, and a person is asked
+        )
     return Settlement(
         T.UNCONFIRMED, due_at, False, standing.tries, standing.waits, looks,
         message=outcome.message, health=outcome.health,
@@ -213,7 +223,8 @@ def _in_words(length: timedelta) -> str:
 class TargetSummary:
     """What summarize() must know of one target.
 
-    `claimed`: a worker has had it at least once. `scheduled`: its post was accepted for a time ahead.
+    `claimed`: a worker has had it at least once. `scheduled`: its post was accepted for a time ahead. `person_asked`: about
+    an unconfirmed one, or about one that is held since a backup was restored.
     """
 
     status: TargetStatus
@@ -237,7 +248,7 @@ def summarize(targets: Iterable[TargetSummary]) -> tuple[PostStatus, bool]:
     statuses = {target.status for target in counted}
     if statuses == {T.PENDING} and not any(target.claimed for target in counted):
         scheduled = all(target.scheduled for target in counted)
-        return (PostStatus.SCHEDULED if scheduled else PostStatus.PENDING), False
+        return (PostStatus.SCHEDULED if scheduled else PostStatus.PENDING), attention
     if statuses - ENDED:
         return PostStatus.PROCESSING, attention
     if statuses == {T.COMPLETED}:

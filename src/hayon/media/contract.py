@@ -20,6 +20,10 @@ LARGEST_VIDEO = 1_000_000_000
 LARGEST_UPLOAD = max(LARGEST_PICTURE, LARGEST_VIDEO)
 """In bytes. What a platform takes is its own rule; this is what may be taken in at all."""
 GRANT_LASTS = timedelta(minutes=15)
+NOTE = "generation"
+"""Where the note stands, at the root of the folder or bucket."""
+LONGEST_NOTE = 1_000
+"""In bytes. What is longer is none of ours."""
 
 Keep = Callable[[str], Awaitable[bool]]
 """Says of a key whether anybody still refers to it."""
@@ -160,6 +164,14 @@ class MediaStore(Protocol):
 
         Who wants a part of it asks `open_stream` for that part of `key`, and leaves `stream` alone.
         """
+        ...
+
+    async def read_note(self) -> str | None:
+        """The one small text of ours that stands beside the files (see `write_note`); None where there is none."""
+        ...
+
+    async def write_note(self, words: str) -> None:
+        """Replaces that text, whole or not at all. It is no file of anybody's: no key names it, and no sweep takes it."""
         ...
 
     async def sweep(self, older_than: timedelta, keep: Keep) -> int:

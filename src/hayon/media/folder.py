@@ -18,6 +18,7 @@ from hayon.media.cleaning import clean_file, measure_file
 from hayon.media.contract import (
     GRANT_LASTS,
     LARGEST_UPLOAD,
+    NOTE,
     Grant,
     Keep,
     Measured,
@@ -157,6 +158,17 @@ class LocalFolder:
             raise Forbidden("This address is not good, or not any more.")
         key = str(signed["key"])
         return Served(key, mime_of(key), await self.size(key), self.open_stream(key))
+
+    async def read_note(self) -> str | None:
+        """See MediaStore."""
+        try:
+            return (await asyncio.to_thread(_read, self._folder / NOTE)).decode("utf-8", "replace")
+        except NotFound:
+            return None
+
+    async def write_note(self, words: str) -> None:
+        """See MediaStore."""
+        await asyncio.to_thread(_write, self._folder / NOTE, words.encode())
 
     async def sweep(self, older_than: timedelta, keep: Keep) -> int:
         """See MediaStore. Ages are those of the files, on this machine's clock."""

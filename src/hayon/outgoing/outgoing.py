@@ -13,6 +13,7 @@ from yarl import URL
 from hayon.errors import HayonError, PlatformError, Rejected, Unconfirmed, Unreachable
 from hayon.outgoing.addresses import join_url, origin_of, read_origin, read_url, refuse_port
 from hayon.outgoing.exchange import Answer, Deadline, Request, body_of, streamed_bytes
+from hayon.outgoing.telling import tell_call
 from hayon.outgoing.wire import Body, Lookup, Names, Passage, open_session, passage
 
 T = TypeVar("T")
@@ -87,8 +88,10 @@ class Outgoing:
         deadline = Deadline.after(self._timeout_seconds)
         session = self._open(url, guarded=guarded, fresh=False)
         way = Passage(deadline)
-        beginning = _begin(session, request, url, way, self._timeout_seconds)
-        response = await _told(beginning, deadline.left(), way, url)
+        with tell_call(request.method, url) as call:
+            beginning = _begin(session, request, url, way, self._timeout_seconds)
+            response = await _told(beginning, deadline.left(), way, url)
+            call.answered(response.status)
         try:
             yield StreamedAnswer(response.status, _headers_of(response), self._pieces(response, way, url))
         finally:
@@ -174,8 +177,11 @@ class Outgoing:
     ) -> Answer:
         session = self._open(url, guarded=guarded, fresh=fresh)
         way = Passage(deadline)
-        asking = _ask(session, request, url, way, self._timeout_seconds, kinds=kinds, cut=cut)
-        return await _told(asking, deadline.left(), way, url)
+        with tell_call(request.method, url) as call:
+            asking = _ask(session, request, url, way, self._timeout_seconds, kinds=kinds, cut=cut)
+            answer = await _told(asking, deadline.left(), way, url)
+            call.answered(answer.status)
+        return answer
 
 
 async def _told(work: Awaitable[T], seconds: float, way: Passage, url: URL) -> T:

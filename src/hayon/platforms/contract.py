@@ -111,6 +111,15 @@ class Unclear(Look):
     message: str
 
 
+def unproven(look: Look) -> Look:
+    """What was found, or not, by handles that may not be those that were used: not being found proves nothing."""
+    if isinstance(look, Absent):
+        return Unclear(
+            f"{look.message} Whether it went out after the backup that Hayon was restored from does not follow."
+        )
+    return look
+
+
 @dataclass(frozen=True, slots=True)
 class Connected:
     """What connecting yields: who it is on the platform, the credential to seal, and the limits it told us."""
@@ -155,7 +164,11 @@ class Publishing(Protocol):
         ...
 
     async def reconcile(self, parcel: Parcel, handles: Mapping[str, Any], outgoing: Outgoing) -> Look:
-        """Reads only: is what was to be published with these handles live?"""
+        """Reads only: is what was to be published with these handles live?
+
+        Empty handles: a backup was restored, and what was sent since is not known. Then it is looked for by what the parcel
+        knows (key, checkpoint, words), from `first_sent_at` on; never Absent, for other handles may have been used.
+        """
         ...
 
     def settles(self, handles: Mapping[str, Any]) -> timedelta | None:

@@ -43,7 +43,7 @@ def answer_intent(tx: Tx, attempt_id: UUID, by: str, now: datetime) -> dict[str,
     """
     unanswered = sa.update(attempts).where(attempts.c.id == attempt_id, attempts.c.answered_at.is_(None))
     tx.run(unanswered.values(answered_at=now, answered_by=by))
-    values: dict[str, Any] = {"open_attempt_id": None, "permitted_attempt_id": None}
+    values: dict[str, Any] = {"open_attempt_id": None, "permitted_attempt_id": None, "restored_at": None}
     if by in {"absence", "person"}:
         values["doubted"] = True
     return values

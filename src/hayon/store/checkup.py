@@ -4,7 +4,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from hayon.store.database import Tx
+from hayon.store.database import SESSION, Tx
 from hayon.store.schema import accounts
 
 ON_POSTGRES = ("fsync", "synchronous_commit", "full_page_writes")
@@ -31,6 +31,17 @@ def find_weaknesses(durability: dict[str, str]) -> list[str]:
     if durability.get("synchronous", "full") not in {"full", "extra"}:
         weak.append(f"synchronous is {durability['synchronous']}")
     return weak
+
+
+def count_at_work(tx: Tx) -> int:
+    """How many connections a Hayon at work has open to this database (PostgreSQL: pg_stat_activity, "Monitoring Stats")."""
+    if not tx.on_postgres:
+        return 0
+    ours = sa.text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = :ours"
+    ).bindparams(ours=SESSION["application_name"])
+    count: int = tx.value(ours)
+    return count
 
 
 def find_sealed(tx: Tx) -> tuple[UUID, bytes] | None:

@@ -103,7 +103,7 @@ def end_stalled(tx: Tx) -> int:
 class Database:
     """Runs transactions. Raises DatabaseUnreachable where the database does not answer."""
 
-    def __init__(self, url: str, *, clock: Clock = database_clock) -> None:
+    def __init__(self, url: str, *, clock: Clock = database_clock, name: str = SESSION["application_name"]) -> None:
         self.url = sa.make_url(url)
         self._clock = clock
         self._running: set[asyncio.Task[Any]] = set()
@@ -118,7 +118,7 @@ class Database:
             self._engine = create_async_engine(
                 self.url.set(drivername="postgresql+asyncpg"),
                 pool_size=WRITERS, max_overflow=0, pool_timeout=30,
-                connect_args={"timeout": 5, "command_timeout": 30, "server_settings": SESSION},
+                connect_args={"timeout": 5, "command_timeout": 30, "server_settings": {**SESSION, "application_name": name}},
             )  # fmt: skip
 
     @property

@@ -175,10 +175,12 @@ def _prepared(target: Row[Any], version: int) -> dict[str, Any]:
 def _waits(target: Row[Any]) -> bool:
     """Whether it could be tried sooner: it waits for its next try or look, not for the time its author chose."""
     waits = target.status == T.UNCONFIRMED or (target.status == T.PENDING and target.claims > 0)
-    return waits and target.due_at is not None and not target.stop_asked
+    return waits and target.due_at is not None and not target.stop_asked and target.held_at is None
 
 
 def _why_no_retry(target: Row[Any]) -> str:
+    if target.status == T.PENDING and target.held_at is not None:
+        return "It is held since a backup was restored; confirm it first."
     return {
         "completed": "It is published already.",
         "cancelled": "It was cancelled; make a new post to send it after all.",

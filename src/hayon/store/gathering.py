@@ -20,7 +20,7 @@ from hayon.store.schema import accounts, attempts, media, post_media, posts
 @dataclass(frozen=True, slots=True)
 class Gathered:
     """A claim's surroundings as they were at `now`. `keys` says where each media file is kept; `disconnected` that its owner
-    took the account away; `host_down` that nobody could reach the host lately."""
+    took the account away; `host_down` that nobody could reach the host lately; `traceparent` who wrote what is said."""
 
     content: Content
     account: Account
@@ -33,6 +33,7 @@ class Gathered:
     keys: dict[UUID, str]
     first_sent_at: datetime | None
     host_down: bool
+    traceparent: str
     now: datetime
 
 
@@ -56,7 +57,8 @@ def gather(tx: Tx, claim: Claim) -> Gathered:
         credential_version=account.credential_version, refresh_wanted=account.refresh_wanted,
         disconnected=account.disconnected_at is not None, blocked_until=account.blocked_until,
         media=tuple(as_media(row) for row in files), keys={row.id: row.own_key or row.key for row in files},
-        first_sent_at=first_sent, host_down=find_unreachable(tx, claim.host), now=now,
+        first_sent_at=first_sent, host_down=find_unreachable(tx, claim.host),
+        traceparent=post.traceparent, now=now,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Row
 
 from hayon.domain.lifecycle import MOVES, PostStatus, TargetStatus, TargetSummary, summarize
 from hayon.store import notices
@@ -62,8 +63,14 @@ def move(
     if raise_fence:
         values["fence"] = targets.c.fence + 1
     if to is not T.PROCESSING:
-        values |= {"lease_until": None}
+        values |= {"lease_until": None, "parked_at": now if to is T.FAILED else None}
     return tx.run(statement.values(status=str(to), updated_at=now, **values)).rowcount == 1
+
+
+def is_asked(target: Row[Any]) -> bool:
+    """Whether a person is asked about this target: is it there, or may it go out although a backup was restored?"""
+    held = target.status == T.PENDING and target.held_at is not None
+    return held or (target.status == T.UNCONFIRMED and target.due_at is None)
 
 
 def summarize_posts(tx: Tx, ids: Collection[UUID], now: datetime) -> int:
@@ -73,7 +80,7 @@ def summarize_posts(tx: Tx, ids: Collection[UUID], now: datetime) -> int:
     rows = tx.all(
         sa.select(
             posts.c.id, posts.c.user_id, posts.c.status.label("stored"), posts.c.needs_attention, posts.c.scheduled_at,
-            targets.c.status, targets.c.claims, targets.c.due_at,
+            targets.c.status, targets.c.claims, targets.c.due_at, targets.c.held_at, targets.c.restored_at,
         )
         .join(targets, targets.c.post_id == posts.c.id)
         .where(posts.c.id.in_(ids))
@@ -87,7 +94,7 @@ def summarize_posts(tx: Tx, ids: Collection[UUID], now: datetime) -> int:
         status, attention = summarize(
             TargetSummary(
                 TargetStatus(member.status), member.claims > 0, member.scheduled_at is not None,
-                member.status == T.UNCONFIRMED and member.due_at is None,
+                is_asked(member),
             )
             for member in members
         )  # fmt: skip
@@ -100,6 +107,8 @@ def summarize_posts(tx: Tx, ids: Collection[UUID], now: datetime) -> int:
         )  # fmt: skip
         if status in OUTCOMES and first.stored != status:
             notices.post_ended(tx, first.user_id, post_id, status, [member.status for member in members], now)
-        if attention and not first.needs_attention:
+        # of what a restored backup left open its author was told already, of all at once
+        untold = any(is_asked(member) and not (member.restored_at or member.held_at) for member in members)
+        if attention and not first.needs_attention and untold:
             notices.person_asked(tx, first.user_id, post_id, now)
     return changed

@@ -51,6 +51,25 @@ def reconnection_needed(tx: Tx, user_id: UUID, platform: str, handle: str, messa
     _write(tx, user_id, None, None, "account.needs_reconnection", words, now)
 
 
+def restored(tx: Tx, user_id: UUID, backup_time: datetime, looked_for: int, held: int, now: datetime) -> None:
+    """A backup was restored: how many of somebody's posts are looked for, and how many wait for their word. One for all."""
+    first = (
+        f"Hayon was restored from a backup of {backup_time:%d %b %Y, %H:%M} UTC. What happened here after that time is not known "
+        "any more: posts handed in since are missing, and so are edits and cancels."
+    )
+    words = [first]
+    if looked_for:
+        words.append(
+            f"{_posts(looked_for)} may have gone out since: Hayon looks for {'it' if looked_for == 1 else 'them'}, publishes "
+            'nothing of it again by itself, and asks you where it cannot tell ("Needs you").'
+        )
+    if held:
+        words.append(
+            f"{_posts(held)} planned for later {'is' if held == 1 else 'are'} held until you confirm {'it' if held == 1 else 'each'}."
+        )
+    _write(tx, user_id, None, None, "house.restored", " ".join(words), now)
+
+
 def list_notices(tx: Tx, user_id: UUID, *, unread_only: bool, limit: int) -> Sequence[Row[Any]]:
     """The newest first."""
     statement = sa.select(notices).where(notices.c.user_id == user_id)
@@ -63,6 +82,10 @@ def mark_read(tx: Tx, user_id: UUID, notice_id: UUID) -> bool:
     """True if there was such a notice of this person."""
     statement = sa.update(notices).where(notices.c.id == notice_id, notices.c.user_id == user_id)
     return tx.run(statement.values(read_at=sa.func.coalesce(notices.c.read_at, tx.now()))).rowcount == 1
+
+
+def _posts(count: int) -> str:
+    return "1 post" if count == 1 else f"{count} posts"
 
 
 def _places(count: int) -> str:

@@ -1,6 +1,7 @@
 """The due rows, seen as a list: claiming them, and the sweep that takes back what was lost. Nothing here is delivered."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,61 +13,118 @@ from hayon.domain.lifecycle import TargetStatus
 from hayon.domain.model import Claim, Intent
 from hayon.store.attempts import append_attempt
 from hayon.store.database import Tx
-from hayon.store.moves import lock_free_posts, move, moving, summarize_posts
+from hayon.store.moves import lock_free_posts, lock_posts, move, moving, summarize_posts
 from hayon.store.schema import accounts, attempts, posts, targets
+from hayon.store.turns import Turns, choose, takeable
 
 T = TargetStatus
 ACTIVE = [str(T.PENDING), str(T.PROCESSING), str(T.UNCONFIRMED)]
-TAKEABLE = targets.c.status.in_([str(T.PENDING), str(T.UNCONFIRMED)])
+
+
+@dataclass(frozen=True, slots=True)
+class Early:
+    """A bell that rang before its target is due: the row says when. `ring` is the row's own number by now."""
+
+    target_id: UUID
+    ring: int
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of the bells that a worker heard. Those named nowhere here are stale, and of no use."""
+
+    claims: list[Claim]
+    early: list[Early]
+    now: datetime
 
 
 def claim_due(
     tx: Tx, *, room: Mapping[str, int], claim_id: UUID, lease: timedelta, places: int | None = None,
-    alone: bool = False, named: Mapping[UUID, int] | None = None,
+    alone: bool = False, turns: Turns | None = None,
 ) -> list[Claim]:  # fmt: skip
-    """Takes the lease of due targets, the longest waiting first, at most `room[platform]` of each platform, asked in this
-    order, and at most `places` of all together.
+    """Takes the lease of due targets, in fair turns (`store/turns.py`), at most `room[platform]` of each platform, asked
+    in this order, and at most `places` of all together.
 
-    `alone` takes only targets whose last lease was lost without an outcome (a worker may have died of them); else none
-    of these. `named` (target id to version, as bells name them) takes only these, and only in that version: a bell that
-    is early, stale or doubled claims nothing. `claim_id` finds the claims again if the answer of this commit is lost.
+    `alone` takes one target whose last lease was lost without an outcome (a worker may have died of it); else none of
+    these. `turns` is kept by the caller from one claim to the next. `claim_id` finds the claims again if the answer of
+    this commit is lost.
     """
     now = tx.now()
+    turns = {} if turns is None else turns
     chosen: list[Row[Any]] = []
     for platform, most in room.items():
         left = most if places is None else min(most, places - len(chosen))
         if left <= 0:
             continue
-        candidates = (
-            sa.select(targets.c.id, targets.c.post_id)
-            .join(posts, posts.c.id == targets.c.post_id)
-            .where(TAKEABLE, targets.c.platform == platform, targets.c.due_at <= now)
-            .where(targets.c.lost_leases > 0 if alone else targets.c.lost_leases == 0)
-            .order_by(targets.c.due_at)
-            .limit(left)
-            .with_for_update(of=posts, skip_locked=True)
-        )
-        if named is not None:
-            pairs = [sa.and_(targets.c.id == one, targets.c.version == version) for one, version in named.items()]
-            candidates = candidates.where(sa.or_(sa.false(), *pairs))
-        chosen.extend(tx.all(candidates))
+        if alone:
+            candidates = tx.all(_lone_due([platform], now).limit(1))
+        else:
+            # some may be in another worker's hands by the time they are locked: others stand by in their place
+            candidates = choose(tx, platform, left, now, turns, spare=left)
+        chosen.extend(_lock(tx, candidates, left))
         if alone and chosen:
             break
-    if not chosen:
+    return _lease(tx, [row.id for row in chosen], {row.post_id for row in chosen}, claim_id, lease, now)
+
+
+def claim_named(tx: Tx, *, named: Mapping[UUID, int], claim_id: UUID, lease: timedelta) -> Taken:
+    """Takes the lease of exactly these targets (id to version, as bells name them), where they are due.
+
+    A bell that is stale or doubled claims nothing, and one that is early is told. Where the account is busy, or the
+    target has to run alone, the announcement is taken back, so that it is rung again in its turn.
+    """
+    rows = tx.all(sa.select(targets.c.post_id).where(targets.c.id.in_(list(named)), takeable()))
+    lock_posts(tx, sorted({row.post_id for row in rows}))
+    now = tx.now()
+    found = [
+        row for row in tx.all(sa.select(targets).where(targets.c.id.in_(list(named)), takeable()).order_by(targets.c.due_at))
+        if row.version == named[row.id] and row.due_at is not None
+    ]  # fmt: skip
+    early = [Early(row.id, row.ring, row.due_at) for row in found if row.due_at > now]
+    held = targets.c.account_id.in_({row.account_id for row in found})
+    busy = {row.account_id for row in tx.all(
+        sa.select(targets.c.account_id).where(held, targets.c.status == sa.literal_column("'processing'")))}  # fmt: skip
+    chosen, later = [], []
+    for row in found:
+        if row.due_at > now:
+            continue
+        if row.account_id in busy or row.lost_leases:
+            later.append(row.id)
+            continue
+        busy.add(row.account_id)
+        chosen.append(row)
+    if later:
+        tx.run(sa.update(targets).where(targets.c.id.in_(later)).values(announced_until=None))
+    claims = _lease(tx, [row.id for row in chosen], {row.post_id for row in chosen}, claim_id, lease, now)
+    return Taken(claims, early, now)
+
+
+def _lock(tx: Tx, candidates: Sequence[Row[Any]], most: int) -> list[Row[Any]]:
+    """The first of these whose posts nobody else holds, locked."""
+    locked: set[UUID] = set()
+    for part in (candidates[:most], candidates[most:]):
+        if part and len(locked) < most:
+            locked |= lock_free_posts(tx, {row.post_id for row in part} - locked)
+    return [row for row in candidates if row.post_id in locked][:most]
+
+
+def _lease(
+    tx: Tx, ids: Collection[UUID], post_ids: Collection[UUID], claim_id: UUID, lease: timedelta, now: datetime
+) -> list[Claim]:
+    if not ids:
         return []
-    if alone:
-        chosen = chosen[:1]
     claimed = tx.run(
         sa.update(targets)
-        .where(targets.c.id.in_([row.id for row in chosen]), TAKEABLE, targets.c.due_at <= now)
+        .where(targets.c.id.in_(ids), takeable(), targets.c.due_at <= now)
         .values(
             status=str(T.PROCESSING), fence=targets.c.fence + 1, claim_id=claim_id, claimed_at=now,
-            lease_until=now + lease, claims=targets.c.claims + 1, updated_at=now,
+            lease_until=now + lease, claims=targets.c.claims + 1, announced_until=None, unheard=0, updated_at=now,
         )
         .returning(targets.c.id)
     )  # fmt: skip
     ids = [row.id for row in claimed]
-    summarize_posts(tx, {row.post_id for row in chosen}, now)
+    summarize_posts(tx, post_ids, now)
     return read_claims(tx, targets.c.id.in_(ids))
 
 
@@ -116,7 +174,7 @@ def due_within(tx: Tx, ahead: timedelta, limit: int = 500) -> tuple[datetime, Se
     now = tx.now()
     statement = (
         sa.select(targets.c.due_at).distinct()
-        .where(TAKEABLE, targets.c.due_at <= now + ahead)
+        .where(takeable(), targets.c.due_at <= now + ahead)
         .order_by(targets.c.due_at).limit(limit)
     )  # fmt: skip
     return now, [row.due_at for row in tx.all(statement)]
@@ -124,12 +182,15 @@ def due_within(tx: Tx, ahead: timedelta, limit: int = 500) -> tuple[datetime, Se
 
 def find_lone_due(tx: Tx, platforms: Collection[str]) -> bool:
     """Whether a target is due that must be delivered alone, because leases on it were lost."""
-    statement = (
-        sa.select(targets.c.id)
-        .where(TAKEABLE, targets.c.platform.in_(platforms), targets.c.lost_leases > 0, targets.c.due_at <= tx.now())
-        .limit(1)
+    return tx.first(_lone_due(platforms, tx.now()).limit(1)) is not None
+
+
+def _lone_due(platforms: Collection[str], now: datetime) -> sa.Select[Any]:
+    return (
+        sa.select(targets.c.id, targets.c.post_id)
+        .where(takeable(), targets.c.platform.in_(platforms), targets.c.lost_leases > 0, targets.c.due_at <= now)
+        .order_by(targets.c.due_at)
     )
-    return tx.first(statement) is not None
 
 
 def rescue(tx: Tx, *, lost_leases_limit: int, limit: int = 200) -> list[tuple[UUID, TargetStatus]]:
@@ -177,7 +238,7 @@ def repair_summaries(tx: Tx, *, limit: int = 500) -> int:
     """
     active = sa.select(targets.c.id).where(targets.c.post_id == posts.c.id, targets.c.status.in_(ACTIVE))
     unended = sa.select(posts.c.id).where(posts.c.status.in_(["PENDING", "PROCESSING"]), ~active.exists())
-    at_work = sa.or_(targets.c.status == str(T.PROCESSING), sa.and_(TAKEABLE, targets.c.due_at <= tx.now()))
+    at_work = sa.or_(targets.c.status == str(T.PROCESSING), sa.and_(takeable(), targets.c.due_at <= tx.now()))
     over = posts.c.status.in_(["COMPLETED", "PARTIAL_SUCCESS", "FAILED", "CANCELLED"])
     ended = sa.select(posts.c.id).join(targets, targets.c.post_id == posts.c.id).where(at_work, over)
     ids = sorted({row.id for statement in (unended, ended) for row in tx.all(statement.limit(limit))})

@@ -24,7 +24,10 @@ class KeyUsed(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """Everything an author hands in for one post, checked already. `scheduled_at` None means: now."""
+    """Everything an author hands in for one post, checked already. `scheduled_at` None means: now.
+
+    `correlation_id` stays that of the first request; `traceparent` is that of the last.
+    """
 
     content: Content
     overrides: Mapping[str, Override]
@@ -36,6 +39,7 @@ class Writing:
     max_lateness_seconds: int | None
     correlation_id: str
     draft: bool = False
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +155,7 @@ def _written(writing: Writing, now: datetime) -> dict[str, Any]:
         "content": content_json(writing.content), "overrides": overrides_json(writing.overrides),
         "selected": {"platforms": list(writing.platforms), "accountIds": list(writing.account_ids)},
         "scheduled_at": writing.scheduled_at, "timezone": writing.timezone,
-        "max_lateness_seconds": writing.max_lateness_seconds, "updated_at": now,
+        "max_lateness_seconds": writing.max_lateness_seconds, "traceparent": writing.traceparent, "updated_at": now,
     }  # fmt: skip
 
 

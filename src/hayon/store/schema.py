@@ -99,6 +99,7 @@ posts = sa.Table(
     sa.Column("selected", Json, nullable=False),  # {platforms, accountIds} as asked for
     _at("scheduled_at"), _text("timezone", default="UTC"), sa.Column("max_lateness_seconds", sa.Integer),
     _number("version"), _number("media_count"), _text("correlation_id"),  # media_count: references ever made; never reused
+    sa.Column("traceparent", sa.Text, nullable=False, default="", server_default=""),  # of the request that wrote it last
     _at("created_at", null=False), _at("updated_at", null=False), _at("deleted_at"),
     sa.Index("ix_posts_user_id_created_at", "user_id", "created_at"),
     sa.Index("ix_posts_at_work", "updated_at",
@@ -115,7 +116,8 @@ post_media = sa.Table(
 )  # fmt: skip
 
 NO_ADDRESS = "status = 'completed' AND url IS NULL"
-TAKEABLE = "status IN ('pending', 'unconfirmed')"
+TAKEABLE = "status IN ('pending', 'unconfirmed') AND held_at IS NULL"
+UNMIRRORED = "mirrored <> (parked_at IS NOT NULL)"
 targets = sa.Table(
     "targets", metadata, _id(), _ref("post_id", "posts", index=False), _ref("user_id", "users", index=False),
     _ref("account_id", "accounts"), _text("platform"), _number("position"),
@@ -129,6 +131,14 @@ targets = sa.Table(
     sa.Column("last_attempt_id", sa.Uuid),  # the newest intent, answered or not
     sa.Column("permitted_attempt_id", sa.Uuid),  # a person said of this one: it is not there
     _at("quiet_until"), _flag("doubted"), _flag("stop_asked"),
+    # the bell rung for it, void as soon as the row's due time or version is another; every claim clears announced_until
+    _at("announced_until"), _at("rung_due_at"), sa.Column("rung_version", sa.Integer),
+    sa.Column("ring", sa.Integer, nullable=False, default=0, server_default="0"),  # the number of the newest bell
+    sa.Column("unheard", sa.Integer, nullable=False, default=0, server_default="0"),  # bells since the last claim
+    _at("held_at"),  # pending, and planned before the backup that this database was restored from: until somebody confirms
+    _at("restored_at"),  # its open intent may have been answered after that backup, or be one that the backup does not know
+    _at("parked_at"),  # failed, and in the parking lot until retried or discarded
+    sa.Column("mirrored", sa.Boolean, nullable=False, default=False, server_default=sa.false()),  # the broker shows it there
     sa.Column("remote_id", sa.Text), sa.Column("url", sa.Text), _at("published_at"),
     _text("message"), _text("code"), _at("created_at", null=False), _at("updated_at", null=False),
     sa.UniqueConstraint("post_id", "account_id"),
@@ -139,6 +149,16 @@ targets = sa.Table(
     sa.CheckConstraint("status <> 'completed' OR remote_id IS NOT NULL", "completed_has_receipt"),
     sa.Index("ix_targets_due", "platform", "due_at",
              postgresql_where=sa.text(TAKEABLE), sqlite_where=sa.text(TAKEABLE)),
+    sa.Index("ix_targets_turn", "platform", "user_id", "account_id", "due_at",  # from author to author
+             postgresql_where=sa.text(TAKEABLE), sqlite_where=sa.text(TAKEABLE)),
+    sa.Index("ix_targets_busy", "account_id",
+             postgresql_where=sa.text("status = 'processing'"), sqlite_where=sa.text("status = 'processing'")),
+    sa.Index("ix_targets_announced", "platform",
+             postgresql_where=sa.text("announced_until IS NOT NULL"), sqlite_where=sa.text("announced_until IS NOT NULL")),
+    sa.Index("ix_targets_parked", "user_id", "parked_at",
+             postgresql_where=sa.text("parked_at IS NOT NULL"), sqlite_where=sa.text("parked_at IS NOT NULL")),
+    sa.Index("ix_targets_unmirrored", "parked_at",
+             postgresql_where=sa.text(UNMIRRORED), sqlite_where=sa.text(UNMIRRORED)),
     sa.Index("ix_targets_no_address", "updated_at",  # completed, and nobody knows yet where to look at it
              postgresql_where=sa.text(NO_ADDRESS), sqlite_where=sa.text(NO_ADDRESS)),
     sa.Index("ix_targets_lease", "lease_until",
@@ -176,4 +196,14 @@ replays = sa.Table(  # what was answered to a create with an Idempotency-Key
     sa.Column("key", sa.Text, primary_key=True),
     _text("fingerprint"), sa.Column("post_id", sa.Uuid), sa.Column("status", sa.Integer), sa.Column("answer", Json),
     _at("created_at", null=False),
+)  # fmt: skip
+
+generation = sa.Table(  # one row; the same number stands beside the media, so that an older database is recognised
+    "generation", metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("house", sa.Uuid, nullable=False),  # chosen when the table was made: tells one Hayon's database from another's
+    sa.Column("number", sa.BigInteger, nullable=False), _at("raised_at", null=False),
+    _flag("noted"),  # it stood beside the media at least once, so that its absence there tells something
+    _at("backup_time"), _at("restored_at"),  # of the last `hayon restored`: what it was told, and when it was done
+    sa.CheckConstraint("id = 1", "one_row"),
 )  # fmt: skip

@@ -160,6 +160,7 @@ def _standing(target: Row[Any]) -> Standing:
         intent_open=target.open_attempt_id is not None, doubted=target.doubted, stop_asked=target.stop_asked,
         tries=target.tries, waits=target.waits, looks=target.looks, first_try_at=target.first_try_at,
         first_wait_at=target.first_wait_at, waiting_for=target.waiting_for, quiet_until=target.quiet_until, due_at=target.due_at,
+        restored=target.restored_at is not None,
     )  # fmt: skip
 
 

@@ -13,14 +13,14 @@ from starlette.staticfiles import StaticFiles
 
 from hayon import __version__
 from hayon.errors import Misconfigured
-from hayon.web import accounts, media, operations, pages, pages_posts, people, posts, problems
+from hayon.web import accounts, media, operations, pages, pages_posts, parking, people, posts, problems
 from hayon.web.desk import Desk
 from hayon.web.frame import JSON_LIMIT, Frame
 from hayon.web.watching import Watch
 from hayon.wiring import Hayon
 
 # accounts before posts: /api/accounts/{which} and /api/{platform}/post would both take POST /api/accounts/post
-ROOMS = (people, accounts, media, operations, posts, pages, pages_posts)
+ROOMS = (people, accounts, media, operations, parking, posts, pages, pages_posts)
 FORM_ROOM = 500_000
 """Room for the other fields of a form beside its picture."""
 GRACE_SECONDS = 5
@@ -30,6 +30,8 @@ def build(hayon: Hayon) -> FastAPI:
     """The application: the API under /api, its description at /api/openapi.json, and the plain pages."""
     app = FastAPI(
         title="Hayon", version=__version__, openapi_url="/api/openapi.json", docs_url=None, redoc_url=None,
+        # its own telling is off: it shows whole paths, some of which hold keys, and the texts of errors. The frame tells
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         description="Write a post once; publish it on many platforms, now or at a set time; know what became of it on each.",
     )  # fmt: skip
     app.state.desk = Desk(hayon, Watch(hayon.database))

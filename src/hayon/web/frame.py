@@ -1,7 +1,9 @@
-"""The frame around every answer: correlation id, security headers, bounded bodies, and the last word on unforeseen errors."""
+"""The frame around every answer: correlation id, trace, security headers, bounded bodies, and the last word on unforeseen errors."""
 
 import re
+import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from uuid import uuid4
 
 import structlog
@@ -10,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hayon import telemetry
 from hayon.web.problems import answer_problem, answer_unforeseen
 
 JSON_LIMIT = 1_000_000
@@ -28,6 +31,8 @@ SECURITY_HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 
+UNTOLD = ("/healthz", "/readyz", "/metrics", "/static/")
+"""What is asked so often that it would hide the rest of a log."""
 _SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}")
 
 
@@ -48,12 +53,12 @@ class Frame:
         correlation_id = given if _SANE.fullmatch(given) else str(uuid4())
         scope.setdefault("state", {})["correlation_id"] = correlation_id
         request = Request(scope)
-        started = False
+        status = 0
 
         async def framed(message: Message) -> None:
-            nonlocal started
+            nonlocal status
             if message["type"] == "http.response.start":
-                started = True
+                status = message["status"]
                 answer = MutableHeaders(scope=message)
                 answer[CORRELATION] = correlation_id
                 for name, value in SECURITY_HEADERS.items():
@@ -61,17 +66,51 @@ class Frame:
                 answer.setdefault("Cache-Control", _lasts(scope["path"]))
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(correlation_id=correlation_id):
+        with structlog.contextvars.bound_contextvars(correlation_id=correlation_id), _begin(scope, headers) as span:
             limit = self._limit_of(scope["path"])
             if _told_length(headers) > limit:
                 await _too_large(request, limit)(scope, receive, framed)
                 return
+            began = time.perf_counter()
             try:
                 await self._app(scope, _bounded(receive, limit), framed)
             except Exception as error:  # noqa: BLE001 - this is the place where the unforeseen ends
+                span.fail(type(error).__name__)
                 answer = answer_unforeseen(request, error)
-                if not started:
+                if not status:
                     await answer(scope, receive, framed)
+                return
+            if status:
+                _tell(scope, span, status, time.perf_counter() - began)
+
+
+def _begin(scope: Scope, headers: Headers) -> AbstractContextManager[telemetry.Span]:
+    """The span of this request, beneath the caller's own where one is named. Two of these headers name nobody."""
+    named = headers.getlist("traceparent")
+    parent = telemetry.read_traceparent(named[0]) if len(named) == 1 else None
+    method = scope["method"]  # one of few: the parser refuses words of one's own
+    return telemetry.begin_span(
+        method, telemetry.Kind.SERVER, {"http.request.method": method}, parent=parent, recorded=not _is_untold(scope)
+    )
+
+
+def _tell(scope: Scope, span: telemetry.Span, status: int, seconds: float) -> None:
+    """The route and not the path: some paths hold keys (signed addresses of files)."""
+    route = getattr(scope.get("route"), "path", "")
+    if route:
+        span.rename(f"{scope['method']} {route}")
+        span.tell({"http.route": route})
+    span.tell({"http.response.status_code": status})
+    if not _is_untold(scope):
+        telemetry.emit(
+            "request.answered", level="debug", method=scope["method"], route=route, status=status,
+            milliseconds=round(seconds * 1000, 1),
+        )  # fmt: skip
+
+
+def _is_untold(scope: Scope) -> bool:
+    path: str = scope["path"]
+    return path.startswith(UNTOLD)
 
 
 def _lasts(path: str) -> str:

@@ -4,9 +4,9 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
-from hayon import __version__, telemetry
+from hayon import __version__
 from hayon.errors import Forbidden, NotFound, Unauthenticated
 from hayon.store import notices, users
 from hayon.web.auth import Me, find_caller, is_loopback
@@ -105,4 +105,4 @@ async def metrics(request: Request, desk: TheDesk) -> Response:
             raise Unauthenticated("Metrics are shown to programs on this machine and to an admin's API key.")
         if not caller.person.is_admin:
             raise Forbidden("Metrics are shown to the admin.")
-    return Response(generate_latest(telemetry.REGISTRY), media_type=CONTENT_TYPE_LATEST)
+    return Response(await desk.hayon.vitals.show(), media_type=CONTENT_TYPE_LATEST)

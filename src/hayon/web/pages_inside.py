@@ -26,6 +26,7 @@ ANSWERS = {
     "submit": "Your draft is on its way.",
     "delete": "It is deleted here. What was published stays on the platforms.",
     "resolve": "Thank you; that settles it.",
+    "confirm": "It goes out as planned.",
     "again": "It is looked up once more, and sent again if it is really not there.",
     "connect": "The account is connected.",
     "check": "The account was asked; below is its answer.",

@@ -119,7 +119,7 @@ async def decide(post_id: PostId, me: Sender, desk: TheDesk, form: TheForm) -> R
     submission = desk.hayon.submission
     decisions: dict[str, Callable[[UUID, UUID], Awaitable[object]]] = {
         "cancel": submission.cancel, "retry": submission.retry, "submit": submission.submit_draft,
-        "delete": submission.delete,
+        "delete": submission.delete, "confirm": submission.confirm,
     }  # fmt: skip
     if wish not in decisions:
         raise Invalid([unknown_button(wish)])

@@ -56,6 +56,8 @@ def show_target(target: PlatformStatus, now: datetime) -> Shown:
     if target.status is TargetStatus.UNCONFIRMED:
         return Shown("doubt", "?", "Unknown: please look" if target.needs_attention else "Unknown, checking")
     if target.status is TargetStatus.PENDING:
+        if target.held_since:
+            return Shown("doubt", "?", "Held: please confirm")
         if target.attempt_count:
             return Shown("amber", "↻", "Trying again")
         ahead = target.due_at is not None and target.due_at > now

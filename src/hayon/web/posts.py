@@ -1,7 +1,5 @@
 """The routes of posts: take one in, show, edit, delete, and what an author decides about it. Everything is decided below."""
 
-import base64
-import binascii
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -14,9 +12,9 @@ from hayon.domain.lifecycle import PostStatus
 from hayon.errors import Conflict, Invalid, Problem
 from hayon.store import attempts, media, posts, replays
 from hayon.store.database import Tx
-from hayon.store.posts import PostView
 from hayon.web.auth import Caller, Me
 from hayon.web.desk import Desk, TheDesk
+from hayon.web.paging import Cursor, read_cursor, write_cursor
 from hayon.web.posts_schema import (
     OnePlatformPost,
     PostIn,
@@ -115,17 +113,17 @@ async def list_posts(
     desk: TheDesk,
     status: Annotated[list[PostStatus] | None, Query(max_length=len(PostStatus))] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    cursor: Cursor = None,
 ) -> PostPage:
     """Your posts, the newest first. `cursor` is the `nextCursor` of the page before."""
-    before = None if cursor is None else _read_cursor(cursor)
+    before = None if cursor is None else read_cursor(cursor)
     statuses = [str(one) for one in status or ()]
 
     def read(tx: Tx) -> PostPage:
         views = posts.list_posts(tx, me.person.id, statuses=statuses, before=before, limit=limit + 1)
         shown = views[:limit]
         files = media.find_many(tx, me.person.id, list({one for view in shown for one in media_ids_of(view)}))
-        following = _cursor(shown[-1]) if len(views) > limit else None
+        following = write_cursor(shown[-1].row.created_at, shown[-1].row.id) if len(views) > limit else None
         return PostPage(posts=[post_out(view, files) for view in shown], next_cursor=following)
 
     return await desk.hayon.database.read(read)
@@ -226,6 +224,13 @@ async def retry_post(post_id: PostId, me: Me, desk: TheDesk, given: TargetsChose
     return await _answers(desk, me, post_id, told)
 
 
+@router.post("/posts/{postId}/confirm", responses=refusals(401, 403, 404, 409))
+async def confirm_post(post_id: PostId, me: Me, desk: TheDesk) -> Answers:
+    """What is held since a backup was restored goes out as planned, after all."""
+    told = await desk.hayon.submission.confirm(me.person.id, post_id)
+    return await _answers(desk, me, post_id, told)
+
+
 @router.post("/posts/{postId}/resolve", responses=refusals(401, 403, 404, 409))
 async def resolve_target(post_id: PostId, given: Resolution, me: Me, desk: TheDesk) -> PostStatusOut:
     """A person says whether a target of which nobody knows is there. It answers the question it names, or is refused."""
@@ -286,18 +291,3 @@ def _chosen(given: TargetsChosen | None) -> tuple[UUID, ...] | None:
 
 def _json(body: Any, status: int) -> Response:
     return Response(body.model_dump_json(by_alias=True), status, media_type="application/json")
-
-
-def _cursor(view: PostView) -> str:
-    place = f"{view.row.created_at.isoformat()} {view.row.id.hex}"
-    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
-    try:
-        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        created_at, post_id = base64.urlsafe_b64decode(padded).decode("ascii").split(" ")
-        return datetime.fromisoformat(created_at).astimezone(UTC), UUID(hex=post_id)
-    except (ValueError, OverflowError, binascii.Error) as error:
-        message = "This is no cursor of ours; use the nextCursor of the page before."
-        raise Invalid([Problem("cursor", "not_a_cursor", message)]) from error

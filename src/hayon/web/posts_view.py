@@ -42,6 +42,7 @@ class PlatformStatus(Answered):
     """Where one target of a post stands.
 
     While it is being delivered, `claimedAt` says since when, and `leaseUntil` when another process may take it up again.
+    `heldSince`: a backup was restored, and it goes out only once somebody confirms it.
     """
 
     target_id: UUID
@@ -60,6 +61,7 @@ class PlatformStatus(Answered):
     claimed_at: Moment | None
     lease_until: Moment | None
     stop_asked: bool
+    held_since: Moment | None
     needs_attention: bool
     question: Question | None
 
@@ -300,6 +302,7 @@ def attempts_out(rows: Sequence[Any]) -> Attempts:
 def _target_out(target: Any) -> PlatformStatus:
     status = TargetStatus(target.status)
     asked = status is TargetStatus.UNCONFIRMED and target.due_at is None
+    held_since = target.held_at if status is TargetStatus.PENDING else None
     question = None
     if status is TargetStatus.UNCONFIRMED and target.open_attempt_id is not None:
         question = Question(attempt_id=target.open_attempt_id, quiet_until=target.quiet_until, asked_now=asked)
@@ -312,7 +315,8 @@ def _target_out(target: Any) -> PlatformStatus:
         published_at=target.published_at, error=error, message=target.message, attempt_count=target.attempts,
         due_at=target.due_at, last_attempt_at=target.claimed_at,
         claimed_at=target.claimed_at if status is TargetStatus.PROCESSING else None, lease_until=target.lease_until,
-        stop_asked=target.stop_asked, needs_attention=asked, question=question,
+        stop_asked=target.stop_asked, held_since=held_since, needs_attention=asked or held_since is not None,
+        question=question,
     )  # fmt: skip
 
 

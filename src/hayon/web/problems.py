@@ -12,7 +12,16 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Match
 
 from hayon import telemetry
-from hayon.errors import DatabaseUnreachable, Invalid, Mistake, Problem, TooMany, Unavailable, Unreachable
+from hayon.errors import (
+    BrokerUnreachable,
+    DatabaseUnreachable,
+    Invalid,
+    Mistake,
+    Problem,
+    TooMany,
+    Unavailable,
+    Unreachable,
+)
 from hayon.web.misshapen import problems_of
 from hayon.web.rendering import render
 from hayon.web.wire import Answered
@@ -134,6 +143,7 @@ def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
     app.state.routes = routes
     app.add_exception_handler(Mistake, _on_mistake)
     app.add_exception_handler(DatabaseUnreachable, _on_no_database)
+    app.add_exception_handler(BrokerUnreachable, _on_no_broker)
     app.add_exception_handler(Unavailable, _on_unavailable)
     app.add_exception_handler(Unreachable, _on_unavailable)
     app.add_exception_handler(RequestValidationError, _on_misshapen)
@@ -148,6 +158,12 @@ async def _on_no_database(request: Request, error: Exception) -> Response:
     telemetry.emit("database.unreachable", level="warning", reason=str(error))
     detail = "The database does not answer. Try again in a moment, with the same Idempotency-Key if you sent one."
     return answer_problem(request, 503, detail, headers={"Retry-After": "2"})
+
+
+async def _on_no_broker(request: Request, error: Exception) -> Response:
+    telemetry.emit("broker.unreachable", level="warning", reason=str(error))
+    detail = f"{error} No post is lost by it: what is due stays due in the database."
+    return answer_problem(request, 503, detail, headers={"Retry-After": "5"})
 
 
 async def _on_unavailable(request: Request, error: Exception) -> Response:

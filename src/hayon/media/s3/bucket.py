@@ -16,6 +16,8 @@ from hayon.media.cleaning import clean_file, measure_file
 from hayon.media.contract import (
     GRANT_LASTS,
     LARGEST_UPLOAD,
+    LONGEST_NOTE,
+    NOTE,
     Grant,
     Keep,
     Measured,
@@ -172,6 +174,22 @@ class S3Bucket:
     async def serve(self, token: str, now: datetime) -> Served:
         """See MediaStore: files are fetched from the bucket itself."""
         raise NotFound(_MISSING)
+
+    async def read_note(self) -> str | None:
+        """See MediaStore."""
+        async with self.calls.get(NOTE) as answer:
+            if answer is None:
+                return None
+            read = bytearray()
+            async for piece in answer.pieces:
+                read += piece
+                if len(read) > LONGEST_NOTE:
+                    break
+            return read.decode("utf-8", "replace")
+
+    async def write_note(self, words: str) -> None:
+        """See MediaStore."""
+        await self.calls.put(NOTE, words.encode(), "text/plain")
 
     async def sweep(self, older_than: timedelta, keep: Keep) -> int:
         """See MediaStore. Ages are told by the server's clock; what does not look like ours is left alone.

@@ -14,6 +14,7 @@ from hayon.platforms.bluesky.answers import name_and_words, read_publish_failure
 from hayon.platforms.bluesky.calls import procedure, query, read_body, send_repeatable
 from hayon.platforms.bluesky.limits import PLATFORM, bluesky_rules
 from hayon.platforms.bluesky.preparing import Fit, Preparation
+from hayon.platforms.bluesky.recalling import find_alike
 from hayon.platforms.bluesky.record import COLLECTION, KEY_PATTERN
 from hayon.platforms.contract import Absent, Credential, Found, Look, Parcel, SaveCheckpoint, Send, Unclear
 
@@ -89,6 +90,8 @@ class BlueskyPublishing:
 
         Source: atproto-website: read-after-write; atproto: packages/pds/src/api/com/atproto/repo/getRecord.ts.
         """
+        if not handles:
+            return await self._look_without_key(parcel, outgoing)
         parameters = {"repo": handles["repo"], "collection": COLLECTION, "rkey": handles["rkey"]}
         try:
             answer = await send_repeatable(
@@ -106,6 +109,23 @@ class BlueskyPublishing:
         if value.get("createdAt") != handles["record"]["createdAt"]:
             return Unclear("Under the key chosen for this post Bluesky has another one. Look at your profile.")
         return Found(self._receipt(handles), exact=True)  # no other target shares our key
+
+    async def _look_without_key(self, parcel: Parcel, outgoing: Outgoing) -> Look:
+        """By the key that was chosen before the backup, if there was one; a later try may have had another. Then by the words."""
+        known, repo = parcel.checkpoint, parcel.account.remote_id
+        if "rkey" in known and "createdAt" in known:
+            handles = {"repo": repo, "rkey": known["rkey"], "record": {"createdAt": known["createdAt"]}}
+            look = await self.reconcile(parcel, handles, outgoing)
+            if isinstance(look, Found):
+                return look
+        if parcel.first_sent_at is None or not parcel.content.text:
+            return Unclear("Bluesky cannot be asked for a post without its key or its words.")
+        alike, whole = await find_alike(parcel, parcel.first_sent_at, outgoing)
+        rkey = _key_in(str(alike[0].get("uri")), parcel.account) if len(alike) == 1 and whole else None
+        if rkey is None:
+            return Unclear(f"{len(alike) or 'No'} posts of the account say exactly this since then.")
+        made_at = str(alike[0]["value"].get("createdAt"))
+        return Found(self._receipt({"repo": repo, "rkey": rkey, "record": {"createdAt": made_at}}))
 
     def settles(self, handles: Mapping[str, Any]) -> timedelta | None:  # noqa: ARG002 - the contract's words
         """The same for every call: each has its own key."""

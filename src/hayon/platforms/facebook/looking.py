@@ -12,7 +12,7 @@ from typing import Any
 from hayon.domain.model import Receipt
 from hayon.errors import Unavailable, Unreachable
 from hayon.outgoing import Outgoing
-from hayon.platforms.contract import Absent, Found, Look, Parcel, Unclear
+from hayon.platforms.contract import Absent, Found, Look, Parcel, Unclear, unproven
 from hayon.platforms.facebook.addresses import public_url, shown_at
 from hayon.platforms.facebook.films import FilmState
 from hayon.platforms.facebook.limits import Kind
@@ -22,6 +22,7 @@ from hayon.platforms.facebook.listing import (
     feed_since,
     has_media,
     is_hidden,
+    same_words,
     says_the_same,
     stories_since,
     targets_in,
@@ -58,6 +59,24 @@ async def look(parcel: Parcel, handles: Mapping[str, Any], graph: Graph, outgoin
     except Unreachable as error:
         error.proves_absence = False  # it proves that the question was not sent, not that the post was not
         raise
+
+
+async def look_without_handles(
+    parcel: Parcel, handles: Mapping[str, Any], graph: Graph, outgoing: Outgoing, app_id: str
+) -> Look:
+    """After a backup was restored: by the ids of before, if `handles` have any; then a post by its words, for other files
+    may have been handed over since. Videos and stories are found by their ids only.
+    """
+    known, kind = {"photoIds", "videoId", "draftId"} & handles.keys(), Kind(handles["kind"])
+    if known:
+        by_id = {**handles, "kind": str(Kind.DRAFT)} if "draftId" in handles else handles
+        found = await look(parcel, by_id, graph, outgoing, app_id)
+        if isinstance(found, Found):
+            return found
+    if kind is not Kind.POST or not handles.get("message"):
+        return Unclear("Facebook cannot be asked for a post whose ids are not known, unless it has words.")
+    by_words = {name: value for name, value in handles.items() if name not in known}
+    return unproven(await look(parcel, by_words, graph, outgoing, app_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +121,7 @@ class _Looking:
         listing = await feed_since(self.sent_at, self.handles["pageId"], self.graph, self.outgoing)
         alike = [
             one for one in listing.entries
-            if not is_hidden(one) and not has_media(one) and says_the_same(one, self.handles) and _made_by(one, app_id)
+            if not is_hidden(one) and self._says_it(one) and _made_by(one, app_id)
         ]  # fmt: skip
         if len(alike) > 1:
             return Unclear(f"{len(alike)} posts of the Page say exactly this.")
@@ -111,6 +130,12 @@ class _Looking:
         if not alike:
             return Unclear("Facebook lists no such post, but a post that is only words may still appear.")
         return self._found_post(alike[0], exact=False)
+
+    def _says_it(self, post: Mapping[str, Any]) -> bool:
+        """With pictures or without, as the parcel; a picture's own address is no link that was sent."""
+        if not self.parcel.media:
+            return not has_media(post) and says_the_same(post, self.handles)
+        return bool(targets_in(post)) and same_words(post.get("message"), self.handles.get("message"))
 
     async def by_draft(self, draft_id: str) -> Look:
         """By the id that the post had before it was shown."""

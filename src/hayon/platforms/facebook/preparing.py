@@ -34,6 +34,19 @@ async def prepare_post(
     return handles
 
 
+def recalled(parcel: Parcel) -> Json:
+    """Handles after a backup was restored: the words, and the ids that Facebook gave before the backup, if any."""
+    kind = kind_of(parcel.content.options, [one.media for one in parcel.media])
+    kept, handles = (
+        parcel.checkpoint,
+        {"kind": str(kind), "pageId": parcel.account.remote_id, **_words_of(parcel, kind)},
+    )
+    photos = [upload["id"] for upload in kept.get("photos", {}).values()]
+    video_id, draft_id = kept.get("video", {}).get("id"), kept.get("draft", {}).get("id")
+    known = {"photoIds": photos, "videoId": video_id, "draftId": draft_id}
+    return handles | {name: value for name, value in known.items() if value}
+
+
 def _film_of(parcel: Parcel) -> ParcelMedia:
     return next(one for one in parcel.media if one.media.is_video)
 

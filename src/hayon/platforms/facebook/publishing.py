@@ -12,8 +12,8 @@ from hayon.platforms.contract import Credential, Look, Parcel, SaveCheckpoint, S
 from hayon.platforms.facebook.addresses import public_url, remote_id_in, shown_at, video_graph
 from hayon.platforms.facebook.limits import NAME, PLATFORM, Kind, facebook_rules
 from hayon.platforms.facebook.listing import stories_since
-from hayon.platforms.facebook.looking import look
-from hayon.platforms.facebook.preparing import prepare_post
+from hayon.platforms.facebook.looking import look, look_without_handles
+from hayon.platforms.facebook.preparing import prepare_post, recalled
 from hayon.platforms.meta.graph import Doing, Graph, body_of, error_of, id_in, token_of
 
 SETTLES = timedelta(seconds=420)
@@ -78,7 +78,9 @@ class FacebookPublishing:
 
     async def reconcile(self, parcel: Parcel, handles: Mapping[str, Any], outgoing: Outgoing) -> Look:
         """Asks after the ids of pictures, video or draft; goes through the Page's newest posts where there are only words."""
-        return await look(parcel, handles, self._graph(parcel), outgoing, self._app_id)
+        if handles:
+            return await look(parcel, handles, self._graph(parcel), outgoing, self._app_id)
+        return await look_without_handles(parcel, recalled(parcel), self._graph(parcel), outgoing, self._app_id)
 
     async def locate(self, account: Account, credential: Credential, remote_id: str, outgoing: Outgoing) -> str | None:
         """The public address, as Facebook tells it; None where it does not. Reads only."""

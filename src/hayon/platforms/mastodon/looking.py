@@ -14,7 +14,7 @@ from typing import Any
 from hayon.domain.model import Receipt
 from hayon.errors import Unreachable
 from hayon.outgoing import Answer, Outgoing
-from hayon.platforms.contract import Absent, Found, Look, Parcel, Unclear
+from hayon.platforms.contract import Absent, Found, Look, Parcel, Unclear, unproven
 from hayon.platforms.mastodon.answers import date_of, moment_of
 from hayon.platforms.mastodon.instance import LARGEST_LISTING, Instance
 from hayon.platforms.mastodon.uploads import KEPT_FOR, is_unused
@@ -38,6 +38,19 @@ async def look(parcel: Parcel, handles: Mapping[str, Any], outgoing: Outgoing) -
     except Unreachable as error:
         error.proves_absence = False  # it proves that the question was not sent, not that the post was not
         raise
+
+
+async def look_without_handles(parcel: Parcel, handles: Mapping[str, Any], outgoing: Outgoing) -> Look:
+    """After a backup was restored: `handles` are what the parcel would be sent with now. By the files that were handed over
+    before the backup; then by the words, for the same files may have been handed over again since.
+    """
+    if handles["mediaIds"]:
+        found = await look(parcel, handles, outgoing)
+        if isinstance(found, Found):
+            return found
+    if not _plain(handles["status"]):
+        return Unclear("Posts without words cannot be told from one another.")
+    return unproven(await look(parcel, {**handles, "mediaIds": []}, outgoing))
 
 
 def receipt_of(status: Any, otherwise: datetime) -> Receipt | None:
@@ -132,7 +145,7 @@ async def _by_words(
 ) -> Look:
     candidates = [
         one for one in listing.recent()
-        if not _media_of(one) and (one.get("edited_at") or _same(one.get("spoiler_text"), handles.get("warning")))
+        if len(_media_of(one)) == len(parcel.media) and (one.get("edited_at") or _same(one.get("spoiler_text"), handles.get("warning")))
     ]  # fmt: skip
     if len(candidates) > MOST_READ:
         return _saw_too_little(instance)

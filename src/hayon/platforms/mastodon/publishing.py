@@ -1,7 +1,7 @@
 """The face that delivery sees: limits, preparing, the one call that publishes, and looking whether it landed."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,8 +14,8 @@ from hayon.platforms.contract import Credential, Look, Parcel, SaveCheckpoint, S
 from hayon.platforms.mastodon.answers import Doing, error_of, read_json, words_of
 from hayon.platforms.mastodon.instance import Instance, token_of
 from hayon.platforms.mastodon.limits import PLATFORM, mastodon_rules
-from hayon.platforms.mastodon.looking import address_of, look, receipt_of
-from hayon.platforms.mastodon.uploads import upload_all
+from hayon.platforms.mastodon.looking import address_of, look, look_without_handles, receipt_of
+from hayon.platforms.mastodon.uploads import Upload, upload_all
 
 
 class MastodonPublishing:
@@ -44,21 +44,7 @@ class MastodonPublishing:
     async def prepare(self, parcel: Parcel, save: SaveCheckpoint, outgoing: Outgoing) -> Mapping[str, Any]:
         """Uploads pictures or video and puts down everything that publish() will say. May be repeated at will."""
         instance = Instance.of(parcel)
-        uploads = await upload_all(parcel, instance, save, outgoing)
-        options = parcel.content.options
-        handles = {
-            "idempotencyKey": parcel.idempotency_key,
-            "accountId": parcel.account.remote_id,
-            "status": parcel.content.text,
-            "mediaIds": [upload["id"] for upload in uploads],
-            "mediaUploadedAt": min((upload["uploadedAt"] for upload in uploads), default=None),
-            "warning": options.get("warning"),
-            "sensitive": options.get("sensitive"),
-            "visibility": options.get("visibility"),
-            "language": options.get("language"),
-            "applicationName": parcel.account.facts.get("applicationName"),
-        }
-        return {name: value for name, value in handles.items() if value is not None}
+        return _handles_of(parcel, await upload_all(parcel, instance, save, outgoing))
 
     async def publish(self, parcel: Parcel, handles: Mapping[str, Any], send: Send) -> Receipt:
         """POST /api/v1/statuses with the idempotency key, once (mastodon/documentation: methods/statuses.md).
@@ -89,7 +75,11 @@ class MastodonPublishing:
 
     async def reconcile(self, parcel: Parcel, handles: Mapping[str, Any], outgoing: Outgoing) -> Look:
         """Goes through the account's newest posts. Reads only: the key is not used to ask, since that would publish."""
-        return await look(parcel, handles, outgoing)
+        if handles:
+            return await look(parcel, handles, outgoing)
+        uploads = parcel.checkpoint.get("uploads", {})
+        known = [uploads[str(one.media.id)] for one in parcel.media if str(one.media.id) in uploads]
+        return await look_without_handles(parcel, _handles_of(parcel, known), outgoing)
 
     def settles(self, handles: Mapping[str, Any]) -> timedelta | None:  # noqa: ARG002 - the contract's words
         """The same for every call."""
@@ -136,6 +126,24 @@ class MastodonPublishing:
 _POST_PATH = re.compile(
     r"(?:(?:/web|/deck)?/@[^/@]+(?:/statuses)?|(?:/ap)?/users/[^/@]+/statuses|/statuses|/notice)/(?P<id>[0-9A-Za-z]+)/?"
 )
+
+
+def _handles_of(parcel: Parcel, uploads: Sequence[Upload]) -> dict[str, Any]:
+    """Everything that publish() will say of this parcel, with these files."""
+    options = parcel.content.options
+    handles = {
+        "idempotencyKey": parcel.idempotency_key,
+        "accountId": parcel.account.remote_id,
+        "status": parcel.content.text,
+        "mediaIds": [upload["id"] for upload in uploads],
+        "mediaUploadedAt": min((upload["uploadedAt"] for upload in uploads), default=None),
+        "warning": options.get("warning"),
+        "sensitive": options.get("sensitive"),
+        "visibility": options.get("visibility"),
+        "language": options.get("language"),
+        "applicationName": parcel.account.facts.get("applicationName"),
+    }
+    return {name: value for name, value in handles.items() if value is not None}
 
 
 def _form(handles: Mapping[str, Any]) -> dict[str, Any]:

@@ -154,8 +154,13 @@ class Containers(ABC):
         if parcel.first_sent_at is None:
             return Unclear("It is not known when the post was sent, so nothing can be concluded from what is live.")
         graph = self.graph(parcel.account, parcel.credential, parcel.now)
+        handles = handles or self._recalled(parcel)
         try:
-            status, _ = await self.status_of(graph, handles["container"], outgoing)
+            status, _ = (
+                await self.status_of(graph, handles["container"], outgoing)
+                if "container" in handles
+                else ("nothing", "")
+            )
         except Unavailable as error:
             if not _is_unknown(error):
                 raise
@@ -175,6 +180,19 @@ class Containers(ABC):
         if self._resend and status == "FINISHED" and listing.whole and not listing.entries and "again" not in handles:
             return Absent(f"{self.name} has not published it, and lists nothing like it.")
         return Unclear(_UNCLEAR.format(name=self.name, status=status, count=len(listing.entries)))
+
+    def _recalled(self, parcel: Parcel) -> Json:
+        """Handles after a backup was restored. A container from before may not be the one that was published since."""
+        plan, kept, sent_at = self.plan(parcel), parcel.checkpoint, parcel.first_sent_at or parcel.now
+        return {
+            "user": parcel.account.remote_id,
+            **({"container": kept["container"]} if kept.get("container") else {}),
+            "since": min(sent_at, moment_of(kept.get("since")) or sent_at).isoformat(),
+            "again": parcel.now.isoformat(),  # up to now it may have gone out
+            "text": parcel.content.text,
+            "types": list(plan.types),
+            "listing": plan.listing,
+        }
 
     async def _alike(self, graph: Graph, parcel: Parcel, handles: Mapping[str, Any], outgoing: Outgoing) -> Listing:
         """Posts of the account that may be this one: of its kind, made about then, saying the same."""

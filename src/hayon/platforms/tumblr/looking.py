@@ -71,7 +71,24 @@ async def find_live(
         genesis = post.get("genesis_post_id")
         return (genesis is not None and str(genesis) in drafts) or (bool(slug) and post.get("slug") == slug)
 
-    return await _search(api, outgoing, is_ours, since)
+    return await search(api, outgoing, is_ours, since)
+
+
+async def search(
+    api: Api, outgoing: Outgoing, is_ours: Callable[[Mapping[str, Any]], bool], since: datetime | None
+) -> tuple[Json | None, bool]:
+    """The newest listed post that is so, and whether all since then were seen (or, without `since`, all there are)."""
+    for page in range(PAGES):
+        query = {"npf": "true", "limit": str(PAGE), "offset": str(page * PAGE)}
+        posts = await _list(api, api.of_blog("posts"), query, outgoing)
+        ours = next((post for post in posts if is_ours(post)), None)
+        if ours is not None:
+            return ours, True
+        # a pinned post comes first however old it is, so only the last of a page says how far back it goes
+        oldest = moment_of(posts[-1]) if posts else None
+        if not posts or (since and oldest and oldest < since):
+            return None, True
+    return None, False
 
 
 async def locate(api: Api, number: str, outgoing: Outgoing) -> str | None:
@@ -118,22 +135,6 @@ async def _look_for_slug(parcel: Parcel, handles: Mapping[str, Any], api: Api, o
     if live is not None:
         return _found(live, parcel)
     return Absent("Tumblr lists no post with the address chosen for this one.") if whole else _saw_too_little()
-
-
-async def _search(
-    api: Api, outgoing: Outgoing, is_ours: Callable[[Mapping[str, Any]], bool], since: datetime | None
-) -> tuple[Json | None, bool]:
-    for page in range(PAGES):
-        query = {"npf": "true", "limit": str(PAGE), "offset": str(page * PAGE)}
-        posts = await _list(api, api.of_blog("posts"), query, outgoing)
-        ours = next((post for post in posts if is_ours(post)), None)
-        if ours is not None:
-            return ours, True
-        # a pinned post comes first however old it is, so only the last of a page says how far back it goes
-        oldest = moment_of(posts[-1]) if posts else None
-        if not posts or (since and oldest and oldest < since):
-            return None, True
-    return None, False
 
 
 async def _list(api: Api, path: str, query: Mapping[str, str], outgoing: Outgoing) -> list[Json]:

@@ -17,6 +17,7 @@ from hayon.platforms.tumblr.drafting import body_of, fitted
 from hayon.platforms.tumblr.limits import PLATFORM, tumblr_rules
 from hayon.platforms.tumblr.looking import DIRECT, find_live, locate, look
 from hayon.platforms.tumblr.preparing import Preparation
+from hayon.platforms.tumblr.recalling import look_without_handles
 from hayon.platforms.tumblr.signing import App, is_renewable
 
 
@@ -97,7 +98,9 @@ class TumblrPublishing:
 
     async def reconcile(self, parcel: Parcel, handles: Mapping[str, Any], outgoing: Outgoing) -> Look:
         """Asks after the draft, then goes through the blog's newest posts for the one it became. Reads only."""
-        return await look(parcel, handles, self._api_of(parcel, handles["blog"]), outgoing)
+        if handles:
+            return await look(parcel, handles, self._api_of(parcel, handles["blog"]), outgoing)
+        return await look_without_handles(parcel, self._api_of(parcel), outgoing)
 
     async def locate(self, account: Account, credential: Credential, remote_id: str, outgoing: Outgoing) -> str | None:
         """The post's public address; None while Tumblr is at work on it, or where it is gone."""

@@ -1,22 +1,30 @@
-"""The vocabulary of events. emit() is the one place where an event becomes a log line and a metric; it never raises.
+"""The vocabulary of events. emit() is the one place where an event becomes a log line and a number; it never raises.
 
 `docs/operating.md` shows the table; a test holds it and EVENTS together. No event carries a secret or the words of a post.
 """
 
-import logging
-import sys
 from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import Counter
+
+from hayon.telemetry import metrics
 
 EVENTS: dict[str, str] = {
     "house.started": "the process is ready",
     "house.stopped": "the process has stopped in good order",
+    "request.answered": "our own API or a page answered (JSON only)",
+    "request.unavailable": "an answer of our own API waited for a media store or a platform that could not be used",
+    "request.failed": "an answer of our own API was an unforeseen error",
     "post.accepted": "a post was stored; everything that was answered with 2xx is there",
     "post.edited": "the author changed a post; older claims can no longer publish it",
     "post.cancelled": "the author cancelled one or more targets",
-    "target.claimed": "a worker holds the lease of a target",
+    "bell.rung_again": "a bell was not heard in time and is rung once more",
+    "bell.stale": "a bell claimed nothing: stale, doubled, or of a busy account (JSON only)",
+    "bell.unroutable": "the broker had no queue for a bell; the wiring is looked at again",
+    "target.claimed": "a worker holds the lease of a target (JSON only)",
+    "call.answered": "a platform or a media store answered a call of ours (JSON only)",
+    "call.unanswered": "such a call had no whole answer; what that means is decided by its caller (JSON only)",
     "target.intended": "the intent is stored; the irreversible call follows",
     "target.settled": "the end of one try is stored",
     "target.rescued": "the lease of a target ran out; the sweep took it back",
@@ -24,28 +32,28 @@ EVENTS: dict[str, str] = {
     "target.receipt_kept": "a receipt arrived after its lease had ended; it settles all the same",
     "target.located": "the platform told the address of a published post that its answer had not named",
     "target.not_located": "the platform did not tell that address; it is asked again",
+    "target.parked": "a failed target stands in the parking lot",
+    "letter.died": "a message could not be read or came back too often; it is among the dead letters",
     "account.connected": "an account was connected or reconnected",
     "account.refreshed": "a credential was refreshed",
     "account.disconnected": "an account has to be reconnected by its owner",
     "duty.failed": "a side duty of the process died; the process ends",
     "database.unreachable": "the database did not answer; workers take nothing until it does",
     "database.stalled": "a process stood still within a transaction; its session was ended, so that others can go on",
+    "generation.unknown": "it cannot be told whether the database was restored from a backup; a start publishes nothing before it can",
+    "broker.connected": "a link to the broker stands",
+    "broker.unreachable": "the broker did not answer; bells wait",
     "media.unreachable": "the media store did not answer; its upkeep goes on when it does",
+    "traces.unreachable": "the collector of traces did not take what it was sent; that part is lost",
     "post.summary_repaired": "a stored status differed from its targets; must never happen",
-    "request.unavailable": "an answer of our own API waited for a media store or a platform that could not be used",
-    "request.failed": "an answer of our own API was an unforeseen error",
 }
 
-REGISTRY = CollectorRegistry()
-_counted = Counter(
-    "hayon_events", "Events by name, platform and outcome", ["event", "platform", "outcome"], registry=REGISTRY
-)
-lateness = Histogram(
-    "hayon_lateness_seconds", "From due to claimed", registry=REGISTRY,
-    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3600),
-)  # fmt: skip
-calls = Histogram("hayon_publish_seconds", "Duration of the irreversible call", ["platform"], registry=REGISTRY)
-in_flight = Gauge("hayon_targets_in_flight", "Targets being delivered by this process", registry=REGISTRY)
+_ALSO_COUNTED: dict[str, Counter] = {
+    "bell.rung_again": metrics.rerings,
+    "bell.stale": metrics.claim_conflicts,
+    "bell.unroutable": metrics.broker_returns,
+}
+"""Events that also have a number of their own."""
 
 _log = structlog.get_logger("hayon")
 
@@ -53,25 +61,9 @@ _log = structlog.get_logger("hayon")
 def emit(event: str, /, *, level: str = "info", **facts: Any) -> None:
     """Tells one event of the vocabulary. Raises KeyError for a word that is not in it (a programming error)."""
     EVENTS[event]
-    _counted.labels(event, facts.get("platform", ""), str(facts.get("outcome", ""))).inc()
+    metrics.events.labels(event, facts.get("platform", ""), str(facts.get("outcome", ""))).inc()
+    if event in _ALSO_COUNTED:
+        _ALSO_COUNTED[event].inc()
+    if level == "debug" and not structlog.is_configured():
+        return  # a command that speaks to a person in words of its own
     getattr(_log, level)(event, **facts)
-
-
-def set_up(style: str) -> None:
-    """Console lines for people, or one JSON document per line for programs, on standard error."""
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    last: Any = structlog.processors.JSONRenderer(default=str)
-    if style == "json":
-        shared.append(structlog.processors.format_exc_info)
-    else:
-        last = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=20)
-    structlog.configure(
-        processors=[*shared, last],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
-    )
