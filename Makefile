@@ -11,7 +11,7 @@ PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long crash-matrix check format bench docs lock installed-run installed-dev servers
+.PHONY: help run test test-long crash-matrix chaos check format bench docs lock installed-run installed-dev servers
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ test-long: installed-dev servers ## run the tests with their longer forms
 
 crash-matrix: installed-dev servers ## play every crash and mishap on every platform (three quarters of an hour), write docs/crash-matrix.md
 	@$(BIN)/python -m tests.matrix --write $(ARGS)
+
+chaos: installed-dev servers ## kill, stop and cut off everything while 2,000 posts go out (a quarter of an hour), and judge by the ledgers
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 check: installed-dev ## lint, format, types, import contracts, lock files
 	@$(BIN)/ruff check

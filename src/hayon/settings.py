@@ -251,6 +251,10 @@ class Settings:
             raise Misconfigured(
                 "HAYON_COMMIT_DEADLINE must be shorter than HAYON_LEASE: a call that may outlast its lease cannot be trusted."
             )
+        if settings.broker_url != "embedded://" and not all(settings.retry_steps):
+            raise Misconfigured(
+                "HAYON_RETRY_STEPS takes no step of no length with RabbitMQ: each is a queue that waits."
+            )
         if settings.schedule_via != "database" and settings.broker_url == "embedded://":
             raise Misconfigured(
                 f"HAYON_SCHEDULE_VIA={settings.schedule_via} needs RabbitMQ: set HAYON_BROKER_URL to amqp://…, or leave it at database."

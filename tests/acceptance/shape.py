@@ -31,9 +31,9 @@ class Shape:
         self.parts[name or part] = process
         return process
 
-    def begin(self) -> None:
-        """The web process, a person and their key."""
-        self.url = self.start("web", HAYON_PORT="0").ready["url"]
+    def begin(self, part: str = "web") -> None:
+        """The process that has the pages, a person and their key."""
+        self.url = self.start(part, HAYON_PORT="0").ready["url"]
         person = {"email": "ann@example.test", "password": "a password of the tests", "name": "Ann"}
         cookie = self.send("auth/register", person)[1]["Set-Cookie"].split(";")[0]
         self.key = self.send("keys", {"name": "tests"}, Cookie=cookie, Origin=self.url)[0]["key"]

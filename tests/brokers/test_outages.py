@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from hayon.brokers.contract import Bell
-from hayon.brokers.rabbitmq import RabbitMQ, link
+from hayon.brokers.rabbitmq import RabbitMQ, connection
 from hayon.errors import BrokerUnreachable, Misconfigured
 from tests.brokers.bells import hear, kept, make_bell, make_parked, make_rabbitmq, until
 from tests.brokers.wires import plain_channel
@@ -306,4 +306,4 @@ async def trouble_of(broker: RabbitMQ) -> str:
 def shorten(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same with shorter bounds."""
     monkeypatch.setattr("hayon.brokers.rabbitmq.broker._LOOK_EVERY_SECONDS", 0.5)
-    monkeypatch.setattr(link, "BOUND_SECONDS", 1.0)
+    monkeypatch.setattr(connection, "BOUND_SECONDS", 1.0)

@@ -137,13 +137,13 @@ def follow(watch: Watch) -> None:
     """From now on deliveries of the target are known as such. For a process that watches one target all its life."""
     deliver = Delivery.deliver
 
-    async def followed(self: Delivery, claim: Claim) -> Any:
+    async def followed(self: Delivery, claim: Claim, **more: Any) -> Any:
         if claim.target_id != watch.target_id:
-            return await deliver(self, claim)
+            return await deliver(self, claim, **more)
         token = _ours.set(True)
         watch.flying += 1
         try:
-            return await deliver(self, claim)
+            return await deliver(self, claim, **more)
         finally:
             watch.flying -= 1
             _ours.reset(token)

@@ -98,8 +98,8 @@ class FromBells:
             else:
                 await self._ringing.ring_again(heard.bell, found.due_at, found.ring)
                 await heard.done()
-        if len(taken.claims) < len(named):
-            telemetry.emit("bell.stale", level="debug", count=len(named) - len(taken.claims) - len(taken.early))
+        if stale := len(named) - len(taken.claims) - len(taken.early):
+            telemetry.emit("bell.stale", level="debug", count=stale)
         self._wakeups.wake()  # there is room in the window
         return taken.claims
 

@@ -126,7 +126,11 @@ def _announce(tx: Tx, ids: Sequence[UUID], now: datetime, wait: timedelta, *, an
     """
     if not ids:
         return []
-    free = sa.select(targets.c.id, targets.c.unheard, targets.c.due_at).where(targets.c.id.in_(ids), takeable())
+    free = sa.select(targets.c.id, targets.c.unheard, targets.c.due_at).where(
+        targets.c.id.in_(ids),
+        takeable(),
+        targets.c.due_at.is_not(None),  # asked of a person since it was chosen
+    )
     if not anew:
         free = free.where(sa.not_(sa.func.coalesce(is_announced(now), sa.false())))
     rows = tx.all(free.with_for_update(skip_locked=True))

@@ -35,7 +35,8 @@ def find_unreachable(tx: Tx, host: str) -> bool:
 def note_outcome(tx: Tx, host: str, outcome: Outcome, now: datetime) -> None:
     """Remembers that nobody answered, or forgets it as soon as somebody did."""
     if outcome.ended is not Ended.UNREACHABLE:
-        if outcome.ended is Ended.PUBLISHED or outcome.http_status is not None:
+        # still at work is an answer too: else one target after another would wait behind the probe of a host that speaks
+        if outcome.ended in {Ended.PUBLISHED, Ended.NOT_YET} or outcome.http_status is not None:
             tx.run(sa.delete(hosts).where(hosts.c.host == host))
         return
     if outcome.until is not None:

@@ -13,11 +13,12 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from hayon.errors import DatabaseUnreachable, Misconfigured
+from hayon.store.database import NOT_AT_HOME
 from hayon.store.schema import metadata
 
 R = TypeVar("R")
@@ -96,6 +97,11 @@ async def _with_connection(url: str, work: Callable[[Connection], R]) -> R:
             return await connection.run_sync(work)
     except (OSError, OperationalError) as error:
         raise DatabaseUnreachable(f"The database did not answer: {error}") from error
+    except DBAPIError as error:
+        state = getattr(error.orig, "sqlstate", None) or ""
+        if state.startswith(NOT_AT_HOME):  # it is starting up, say
+            raise DatabaseUnreachable(f"The database could not do it now ({state}). Try again in a moment.") from error
+        raise
 
 
 def _on_sqlite(url: sa.URL, work: Callable[[Connection], R]) -> R:

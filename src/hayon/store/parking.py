@@ -55,7 +55,11 @@ def find_parked(tx: Tx, user_id: UUID | None, target_ids: Collection[UUID]) -> S
 def discard(tx: Tx, user_id: UUID | None, target_ids: Collection[UUID]) -> list[UUID]:
     """Takes these out of the lot; they stay failed. Which were parked. `user_id` None: whoever's they are."""
     mine = sa.true() if user_id is None else targets.c.user_id == user_id
-    taken = sa.update(targets).where(targets.c.id.in_(target_ids), IS_PARKED, mine).values(parked_at=None)
+    chosen = sa.select(targets.c.id).where(targets.c.id.in_(target_ids), IS_PARKED, mine).order_by(targets.c.id)
+    ids = [
+        row.id for row in tx.all(chosen.with_for_update())
+    ]  # in order, so that two who discard wait for one another once
+    taken = sa.update(targets).where(targets.c.id.in_(ids)).values(parked_at=None)
     return [row.id for row in tx.run(taken.returning(targets.c.id))]
 
 

@@ -228,6 +228,11 @@ async def bounded(seconds: float | None = None) -> AsyncIterator[None]:
         if task is not None and task.cancelling() > asked:
             raise
         raise BrokerUnreachable("The broker cannot be reached: the connection was lost.") from error
+    except Exception as error:
+        if type(error) not in {Exception, StopAsyncIteration}:
+            raise
+        # all that the library says where the connection closes while it waits for the last bytes to leave, or for the first
+        raise BrokerUnreachable("The broker cannot be reached: the connection was lost.") from error
     if task is not None and task.cancelling() > asked:
         raise asyncio.CancelledError  # the library kept it to itself
 
