@@ -3,7 +3,8 @@
 # PYTHON=… names the Python to build .venv with, JOBS=… how many tests run at once, ARGS=… goes to pytest.
 
 PYTHON ?=
-JOBS ?= $(shell nproc)
+# half of what a test takes is waiting
+JOBS ?= $(shell expr $$(nproc) \* 3 / 2)
 ARGS ?=
 BIN := .venv/bin
 # worksteal: our tests differ a thousandfold in length, and shared servers belong to the run, not to a worker

@@ -1,10 +1,16 @@
-"""The servers that tests use, as fixtures. What a folder's own tests need beyond them is in that folder's conftest."""
+"""The servers that tests use, and the spans they record, as fixtures. What a folder's own tests need beyond them is in that folder's conftest."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from hayon.store.migrate import migrate
+from hayon.telemetry import spans
 from tests.servers.pds.server import PdsAccount, SharedPds
 from tests.servers.postgres import PostgresAddress, PostgresServer, running_postgres
 from tests.servers.processes import Process, start
@@ -30,6 +36,31 @@ def postgres_url(postgres: PostgresAddress) -> Iterator[str]:
     database = postgres.create_database()
     yield postgres.url(database)
     postgres.drop_database(database)
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres: PostgresAddress) -> Iterator[str]:
+    """The name of an empty database in the newest shape, to copy: migrating one for each test would take most of its time."""
+    database = postgres.create_database()
+    asyncio.run(migrate(postgres.url(database)))
+    yield database
+    postgres.drop_database(database)
+
+
+@pytest.fixture
+def migrated_postgres_url(postgres: PostgresAddress, migrated_postgres: str) -> Iterator[str]:
+    """A fresh empty database in the newest shape, as `postgres_url` else."""
+    database = postgres.create_database(template=migrated_postgres)
+    yield postgres.url(database)
+    postgres.drop_database(database)
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty SQLite database in the newest shape, to copy."""
+    path = tmp_path_factory.mktemp("migrated") / "hayon.db"
+    asyncio.run(migrate(f"sqlite:///{path}"))
+    return path
 
 
 @pytest.fixture
@@ -111,13 +142,24 @@ def sandbox(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sandbox]
 
 
 @pytest.fixture
+def recorded() -> Iterator[InMemorySpanExporter]:
+    """Every span that ends, in that order."""
+    memory = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(memory))
+    spans.record_with(provider.get_tracer("test"))
+    yield memory
+    spans.record_with(None)
+
+
+@pytest.fixture
 def start_process(tmp_path: Path) -> Iterator[Callable[..., Process]]:
     """`tests.servers.processes.start`, logging into tmp_path; what the test leaves running is killed."""
     started: list[Process] = []
 
     def start_one(*arguments: object, **options: object) -> Process:
         options.setdefault("log", tmp_path / f"process-{len(started)}")
-        process = start([str(argument) for argument in arguments], **options)  # type: ignore[arg-type]
+        process = start([str(argument) for argument in arguments], **options)
         started.append(process)
         return process
 
@@ -134,8 +176,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: "object") -> None:
     """xdist: the main process tells a worker which run it belongs to."""
-    run = node.config.stash[_RUN]  # type: ignore[attr-defined]
-    node.workerinput |= {_FOLDER: str(run.folder), _PID: run.pid}  # type: ignore[attr-defined]
+    run = node.config.stash[_RUN]
+    node.workerinput |= {_FOLDER: str(run.folder), _PID: run.pid}
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -159,7 +159,7 @@ def test_the_login_on_the_screen_opens_and_is_kept_from_others(demo: Start, tmp_
     assert password not in (tmp_path / "process-0.err").read_text()
 
 
-@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("by", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_it_stops_in_good_order(demo: Start, by: signal.Signals) -> None:
     running = demo()
     assert running.process.stop(by=by) == 0
@@ -171,7 +171,7 @@ def test_it_stops_in_good_order(demo: Start, by: signal.Signals) -> None:
     assert "Traceback" not in output
 
 
-@pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("ended_by", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_started_again_everything_is_as_it_was(demo: Start, ended_by: signal.Signals) -> None:
     first = demo()
     said = {"content": {"text": "Still here"}, "selectedPlatforms": ["bluesky", "mastodon"]}
@@ -215,7 +215,7 @@ def test_ctrl_c_says_what_it_waits_for_and_a_second_one_waits_for_nothing(demo: 
     [
         # a session that Bluesky has given out outlives the app password
         ("bluesky", "putRecord", ("revoke_token", "expire_token")),
-        ("mastodon", "createStatus", ("revoke_token",)),
+        pytest.param("mastodon", "createStatus", ("revoke_token",), marks=pytest.mark.long),
     ],
 )
 def test_a_revoked_account_is_connected_anew_at_the_next_start(

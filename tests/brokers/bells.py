@@ -24,7 +24,7 @@ def make_bell(platform: str = "bluesky", **other: object) -> Bell:
         timestamp=datetime(2026, 5, 4, 3, 2, 1, 123456, tzinfo=UTC), correlation_id="the-request",
         traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
     )  # fmt: skip
-    return replace(made, **other)  # type: ignore[arg-type]
+    return replace(made, **other)
 
 
 def make_parked(target_id: UUID | None = None, why: str = "it was refused") -> Parked:
@@ -33,7 +33,7 @@ def make_parked(target_id: UUID | None = None, why: str = "it was refused") -> P
 
 def make_rabbitmq(url: str, **options: object) -> RabbitMQ:
     settings: dict[str, object] = {"retry_steps": RETRY_STEPS, "waiting_steps": WAITING_STEPS, "schedule_via": "ttl"}
-    return RabbitMQ(url, **settings | options)  # type: ignore[arg-type]
+    return RabbitMQ(url, **settings | options)
 
 
 @contextlib.asynccontextmanager

@@ -24,7 +24,10 @@ STEP, ROOM = "hayon_retry_queue.300ms", "hayon_waiting_room.300ms"
 async def test_the_names_are_the_seeds(rabbitmq: RabbitAddress, rabbitmq_vhost: str) -> None:
     steps = [timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2), timedelta(hours=1)]
     async with kept(RabbitMQ(rabbitmq.url(rabbitmq_vhost), retry_steps=steps, schedule_via="ttl")):
-        ask = lambda what: asyncio.to_thread(rabbitmq.manage, "GET", f"{what}/{rabbitmq_vhost}")  # noqa: E731
+
+        async def ask(what: str) -> list[dict[str, Any]]:
+            return await asyncio.to_thread(rabbitmq.manage, "GET", f"{what}/{rabbitmq_vhost}")
+
         exchanges = {
             one["name"]: (one["type"], one["durable"])
             for one in await ask("exchanges")
@@ -121,7 +124,10 @@ TRAPS = {
 
 
 @pytest.mark.parametrize("trap", TRAPS)
-async def test_the_probe_finds_what_is_built_wrongly(rabbitmq_url: str, trap: str) -> None:
+async def test_the_probe_finds_what_is_built_wrongly(
+    rabbitmq_url: str, trap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hayon.brokers.rabbitmq.probe._COMES_BACK_WITHIN_SECONDS", 1.5)
     build, named = TRAPS[trap]
     broker = make_rabbitmq(rabbitmq_url)
     broker._topology = build(TOPOLOGY)

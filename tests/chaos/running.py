@@ -214,7 +214,7 @@ def _story(
     about = f"Post {told.post.number} of "
     lines += [
         f"  ledger: {entry}" for entry in ledger
-        if (entry.platform.value, entry.handle) in where and (about in entry.text or entry.text == told.words)  # type: ignore[attr-defined]
+        if (entry.platform.value, entry.handle) in where and (about in entry.text or entry.text == told.words)
     ]  # fmt: skip
     if told.post_id:
         lines += [f"  {line[:600]}" for line in house.log_lines(told.post_id)]

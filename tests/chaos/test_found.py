@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-import asyncpg  # type: ignore[import-untyped]  # it ships none
+import asyncpg
 import pytest
 import sqlalchemy as sa
 

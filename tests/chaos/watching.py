@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import aio_pika
-import asyncpg  # type: ignore[import-untyped]  # it ships none
+import asyncpg
 
 from hayon.domain.lifecycle import TargetStatus, TargetSummary, summarize
 from tests.chaos.plan import DEADLINE, SETTLES

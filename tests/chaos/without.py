@@ -32,7 +32,7 @@ def confirms() -> None:
             await send(self, envelopes, 0.05)
         return [True for _ in envelopes]
 
-    Sender.send = send_and_believe  # type: ignore[method-assign]
+    Sender.send = send_and_believe
 
 
 def forget() -> None:

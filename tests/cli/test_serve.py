@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-import asyncpg  # type: ignore[import-untyped]  # it ships none
+import asyncpg
 import pytest
 
 from hayon.store.migrate import LOCK_NUMBER

@@ -186,7 +186,7 @@ def _insert_user(tx: Tx) -> UUID:
     return user_id
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture
 def database(request: pytest.FixtureRequest) -> Any:
     """Makes a database URL for each scene."""
     if request.param == "sqlite":
@@ -229,7 +229,16 @@ async def play(scenes: dict[str, Any]) -> None:
     assert not failed, "\n".join(failed)
 
 
-@pytest.mark.parametrize("platform", ["mastodon", "bluesky"])
+@pytest.mark.parametrize(
+    ("platform", "database"),
+    [
+        ("mastodon", "postgres"),
+        ("bluesky", "sqlite"),
+        pytest.param("mastodon", "sqlite", marks=pytest.mark.long),
+        pytest.param("bluesky", "postgres", marks=pytest.mark.long),
+    ],
+    indirect=["database"],
+)
 async def test_killed_at_each_point_it_comes_out_once(
     platform: str, database: Any, pds: SharedPds, sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -252,7 +261,15 @@ async def test_killed_at_each_point_it_comes_out_once(
     await play({point: crash(point) for point in POINTS})
 
 
-@pytest.mark.parametrize("point", ["save_checkpoint:before", "commit_intent:before", "call:after", "settle_try:before"])
+@pytest.mark.parametrize(
+    "point",
+    [
+        "commit_intent:before",
+        "call:after",
+        pytest.param("save_checkpoint:before", marks=pytest.mark.long),
+        pytest.param("settle_try:before", marks=pytest.mark.long),
+    ],
+)
 async def test_a_worker_that_comes_back_late_writes_nothing_but_a_receipt(
     point: str, postgres: Any, pds: SharedPds, sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -276,7 +293,16 @@ async def test_a_worker_that_comes_back_late_writes_nothing_but_a_receipt(
     postgres.drop_database(name)
 
 
-@pytest.mark.parametrize("landed", [True, False])
+@pytest.mark.parametrize(
+    ("landed", "database"),
+    [
+        (True, "postgres"),
+        (False, "sqlite"),
+        pytest.param(True, "sqlite", marks=pytest.mark.long),
+        pytest.param(False, "postgres", marks=pytest.mark.long),
+    ],
+    indirect=["database"],
+)
 async def test_killed_while_it_looks_for_a_lost_answer(
     landed: bool, database: Any, pds: SharedPds, sandbox: Sandbox, tmp_path: Path
 ) -> None:

@@ -1,6 +1,5 @@
 """A house on each database."""
 
-import asyncio
 import logging
 import shutil
 from collections.abc import AsyncIterator
@@ -9,7 +8,6 @@ from pathlib import Path
 import pytest
 import structlog
 
-from hayon.store.migrate import migrate
 from tests.delivery.scripted import House, open_house
 
 
@@ -19,22 +17,12 @@ def _quiet() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty SQLite database in the newest shape, to copy: migrating one for each test would take most of its time."""
-    path = tmp_path_factory.mktemp("migrated") / "hayon.db"
-    asyncio.run(migrate(f"sqlite:///{path}"))
-    return path
-
-
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path, migrated: Path) -> str:
     """A migrated database of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{shutil.copy(migrated, tmp_path / 'hayon.db')}"
-    url: str = request.getfixturevalue("postgres_url")
-    asyncio.run(migrate(url))
-    return url
+    return str(request.getfixturevalue("migrated_postgres_url"))
 
 
 @pytest.fixture

@@ -239,7 +239,7 @@ async def open_house(url: str, *, clock: Hand | None = None, platform: Scripted 
     times = Times(timedelta(seconds=90), timedelta(seconds=60))
     patience = Patience()
 
-    delivery = Delivery(database, keeping, platforms, Labels(), outgoing, times, patience)  # type: ignore[arg-type]
+    delivery = Delivery(database, keeping, platforms, Labels(), outgoing, times, patience)
     user_id = new_id(clock.now)
     await database.write(
         lambda tx: tx.run(sa.insert(users).values(id=user_id, email=f"{user_id}@example.test", created_at=clock.now))

@@ -26,7 +26,7 @@ async def test_one_refreshes_and_the_others_wait(house: House) -> None:
         await go.wait()
         return {**credential, "fresh": asked}
 
-    house.platform.refresh = refresh  # type: ignore[method-assign]
+    house.platform.refresh = refresh
     one = await sealed(house, account.id)
     tries = [asyncio.create_task(house.accounts.unlock(one)) for _ in range(5)]
     await asyncio.wait(tries, return_when=asyncio.FIRST_COMPLETED)
@@ -55,7 +55,7 @@ async def test_a_refused_refresh_asks_the_owner(house: House) -> None:
     async def refuse(*_: Any) -> Any:
         raise Disconnected("The session has ended.", health="expired")
 
-    house.platform.refresh = refuse  # type: ignore[method-assign]
+    house.platform.refresh = refuse
     with pytest.raises(Disconnected):
         await house.accounts.unlock(await sealed(house, account.id))
     [after] = await house.database.read(rows.list_accounts, house.user_id)

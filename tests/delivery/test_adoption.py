@@ -68,7 +68,7 @@ async def test_the_calls_own_answer_beats_an_adopted_one(alike: House) -> None:
     alike.clock.forward(timedelta(days=1).total_seconds())
 
 
-def _hide_fingerprints():  # type: ignore[no-untyped-def]
+def _hide_fingerprints():
     import sqlalchemy as sa
 
     from hayon.store.schema import attempts

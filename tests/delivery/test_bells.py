@@ -25,7 +25,6 @@ from hayon.domain.pacing import Patience
 from hayon.errors import Misconfigured, Rejected, Unavailable
 from hayon.store import parking
 from hayon.store.database import new_id
-from hayon.store.migrate import migrate
 from hayon.store.schema import targets, users
 from hayon.store.wakeups import Wakeups
 from tests.delivery.scripted import Hand, House, open_house
@@ -39,7 +38,7 @@ class Live(Hand):
     """The true time."""
 
     @property
-    def now(self) -> datetime:  # type: ignore[override]
+    def now(self) -> datetime:
         return datetime.now(UTC)
 
     @now.setter
@@ -72,7 +71,7 @@ class Shape:
 
     @asynccontextmanager
     async def running(self, *duties: Callable[[], Awaitable[Any]]) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(duty()) for duty in duties]  # type: ignore[arg-type]
+        tasks = [asyncio.create_task(duty()) for duty in duties]
         try:
             yield
         finally:
@@ -97,12 +96,11 @@ class Shape:
 
 
 @asynccontextmanager
-async def open_shape(postgres_url: str, rabbitmq_url: str, via: str = "database") -> AsyncIterator[Shape]:
-    await migrate(postgres_url)
-    async with open_house(postgres_url, clock=Live()) as house:
+async def open_shape(migrated_postgres_url: str, rabbitmq_url: str, via: str = "database") -> AsyncIterator[Shape]:
+    async with open_house(migrated_postgres_url, clock=Live()) as house:
         house.platform.settles_within = timedelta(0)
         await house.connect("ann")
-        wakeups = Wakeups(postgres_url)
+        wakeups = Wakeups(migrated_postgres_url)
         broker = RabbitMQ(rabbitmq_url, retry_steps=STEPS, waiting_steps=STEPS, schedule_via=via)
         ringing = Ringing(
             house.database, broker, ["scripted"], window=8, wait=timedelta(seconds=1), look_ahead=timedelta(seconds=2),
@@ -125,15 +123,15 @@ async def open_shape(postgres_url: str, rabbitmq_url: str, via: str = "database"
 
 
 @pytest.fixture(params=["database", "ttl"])
-async def shape(request: pytest.FixtureRequest, postgres_url: str, rabbitmq_url: str) -> AsyncIterator[Shape]:
+async def shape(request: pytest.FixtureRequest, migrated_postgres_url: str, rabbitmq_url: str) -> AsyncIterator[Shape]:
     """Each way of scheduling that this broker can."""
-    async with open_shape(postgres_url, rabbitmq_url, request.param) as opened:
+    async with open_shape(migrated_postgres_url, rabbitmq_url, request.param) as opened:
         yield opened
 
 
 @pytest.fixture
-async def plain(postgres_url: str, rabbitmq_url: str) -> AsyncIterator[Shape]:
-    async with open_shape(postgres_url, rabbitmq_url) as opened:
+async def plain(migrated_postgres_url: str, rabbitmq_url: str) -> AsyncIterator[Shape]:
+    async with open_shape(migrated_postgres_url, rabbitmq_url) as opened:
         yield opened
 
 
@@ -158,8 +156,10 @@ async def test_a_scheduled_post_goes_out_when_it_is_due_and_not_before(shape: Sh
     assert copy.at >= due_at
 
 
-async def test_scheduled_posts_wait_in_the_broker_where_it_rings_for_them(postgres_url: str, rabbitmq_url: str) -> None:
-    async with open_shape(postgres_url, rabbitmq_url, "ttl") as shape:
+async def test_scheduled_posts_wait_in_the_broker_where_it_rings_for_them(
+    migrated_postgres_url: str, rabbitmq_url: str
+) -> None:
+    async with open_shape(migrated_postgres_url, rabbitmq_url, "ttl") as shape:
         await shape.house.submit("later", scheduled_at=at(600))
         async with shape.running(shape.broker.keep, shape.ringing.run):
             await shape.eventually(lambda: shape.count("hayon_waiting_room.2s"))
@@ -219,7 +219,7 @@ async def test_one_authors_thousands_do_not_delay_anothers_single_post(plain: Sh
         plain.wakeups.wake()
         before = len(house.platform.ledger)
         async with asyncio.timeout(WITHIN):
-            while not [copy for copy in house.platform.ledger if copy.text == "the single one"]:  # noqa: ASYNC110
+            while not [copy for copy in house.platform.ledger if copy.text == "the single one"]:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.01)
         position = [copy.text for copy in house.platform.ledger].index("the single one")
         assert position - before < 60  # a window, and those that were in flight
@@ -242,8 +242,10 @@ async def test_two_bells_for_one_target_claim_it_once(plain: Shape) -> None:
     assert len(plain.house.platform.calls) == 1
 
 
-async def test_an_early_bell_is_rung_again_only_if_it_is_the_newest(postgres_url: str, rabbitmq_url: str) -> None:
-    async with open_shape(postgres_url, rabbitmq_url, "ttl") as shape:
+async def test_an_early_bell_is_rung_again_only_if_it_is_the_newest(
+    migrated_postgres_url: str, rabbitmq_url: str
+) -> None:
+    async with open_shape(migrated_postgres_url, rabbitmq_url, "ttl") as shape:
         post_id = await shape.house.submit("later", scheduled_at=at(900))
         target = await shape.house.target(post_id)
         bell = Bell(post_id, target.id, target.user_id, "scripted", target.version, 7, datetime.now(UTC), "c")
@@ -313,10 +315,10 @@ async def test_a_parking_lot_that_lost_its_mirror_is_written_anew(plain: Shape) 
 
 
 async def test_a_broker_without_the_plugin_is_refused_where_the_plugin_is_chosen(
-    postgres_url: str, rabbitmq_url: str
+    migrated_postgres_url: str, rabbitmq_url: str
 ) -> None:
     with pytest.raises(Misconfigured, match="HAYON_SCHEDULE_VIA=plugin"):
-        async with open_shape(postgres_url, rabbitmq_url, "plugin"):
+        async with open_shape(migrated_postgres_url, rabbitmq_url, "plugin"):
             pass
 
 

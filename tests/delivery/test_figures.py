@@ -3,7 +3,7 @@
 import asyncio
 from datetime import timedelta
 
-import asyncpg  # type: ignore[import-untyped]  # it ships none
+import asyncpg
 import pytest
 import sqlalchemy as sa
 

@@ -23,13 +23,13 @@ async def silent(database_url: str) -> AsyncIterator[House]:
         def receipt(copy: Copy, account: Account) -> Receipt:
             return Receipt(copy.remote_id, None, copy.at)
 
-        house.platform._receipt = receipt  # type: ignore[method-assign]
+        house.platform._receipt = receipt
         yield house
 
 
 def locating(house: House) -> Locating:
     platforms = {"scripted": house.platform}
-    return Locating(house.database, house.accounts, platforms, house.outgoing, poll=timedelta(seconds=1))  # type: ignore[dict-item]
+    return Locating(house.database, house.accounts, platforms, house.outgoing, poll=timedelta(seconds=1))
 
 
 async def published(house: House) -> Any:
@@ -61,7 +61,7 @@ async def test_it_asks_a_few_times_ever_less_often_and_then_no_more(silent: Hous
         if asked == 3:
             raise KeyError("what nobody foresaw")
 
-    silent.platform.locate = locate  # type: ignore[assignment, method-assign]
+    silent.platform.locate = locate
     duty, seen = locating(silent), []
     for seconds in (0, 1, 5, 30, 120, 600, 600, 600):
         silent.clock.forward(seconds)

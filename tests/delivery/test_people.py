@@ -16,7 +16,7 @@ async def asked(house: House) -> House:
     return house
 
 
-async def unconfirmed(house: House) -> tuple:  # type: ignore[type-arg]
+async def unconfirmed(house: House) -> tuple:
     post_id = await house.submit()
     await house.deliver_due()
     target = await house.target(post_id)

@@ -267,7 +267,7 @@ async def test_the_platform_is_looked_through_from_the_backup_on(ann: House) -> 
         assert handles == {}
         return await reconcile(parcel, handles, outgoing)
 
-    ann.platform.reconcile = watched  # type: ignore[method-assign]
+    ann.platform.reconcile = watched
     await restored(ann)
     await ann.deliver_due()
     assert seen == [BACKUP]

@@ -5,22 +5,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-import asyncpg  # type: ignore[import-untyped]  # it ships none
+import asyncpg
 import pytest
 import sqlalchemy as sa
 
 from hayon.errors import DatabaseUnreachable
 from hayon.store import database as databases
 from hayon.store.database import SESSION, Database, end_stalled
-from hayon.store.migrate import migrate
 from hayon.store.moves import lock_posts
 from tests.delivery.scripted import House, open_house
 
 
 @pytest.fixture
-async def house(postgres_url: str) -> AsyncIterator[House]:
-    await migrate(postgres_url)
-    async with open_house(postgres_url) as house:
+async def house(migrated_postgres_url: str) -> AsyncIterator[House]:
+    async with open_house(migrated_postgres_url) as house:
         await house.connect("ann")
         yield house
 

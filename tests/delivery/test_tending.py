@@ -52,7 +52,7 @@ async def test_a_store_that_is_away_ends_nothing(house: House, monkeypatch: pyte
             raise Unavailable("The bucket does not answer.")
 
     monkeypatch.setattr(tending, "EVERY_SECONDS", 0.01)
-    duty = asyncio.create_task(tending.Tending(house.database, Away()).run())  # type: ignore[arg-type]
+    duty = asyncio.create_task(tending.Tending(house.database, Away()).run())
     try:
         await asyncio.wait_for(often.wait(), 20)
         assert not duty.done()

@@ -1,32 +1,17 @@
 """From the request over the bell to the try: who is linked to whom, where spans are recorded and where they are not."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
-import pytest
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 
 from hayon.brokers.contract import Bell
 from hayon.brokers.embedded import EmbeddedBroker
 from hayon.delivery.ringing import Ringing
-from hayon.telemetry import Kind, Trace, begin_span, spans
+from hayon.telemetry import Kind, Trace, begin_span
 from tests.delivery.scripted import House
 
 CALLER = Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=True)
-
-
-@pytest.fixture
-def recorded() -> Iterator[InMemorySpanExporter]:
-    """Every span that ends, in that order."""
-    memory = InMemorySpanExporter()
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(memory))
-    spans.record_with(provider.get_tracer("test"))
-    yield memory
-    spans.record_with(None)
 
 
 async def ring_one(house: House) -> Bell:

@@ -33,7 +33,6 @@ from hayon.platforms.bluesky import Bluesky
 from hayon.platforms.contract import Connected
 from hayon.store import accounts, decisions, outbox
 from hayon.store.database import Database
-from hayon.store.migrate import migrate
 from hayon.store.schema import media
 from tests.delivery.scripted import LOST, START, Hand, House, open_house
 
@@ -45,9 +44,8 @@ async def ready(house: House) -> House:
 
 
 @pytest.fixture
-async def on_postgres(postgres_url: str) -> AsyncIterator[House]:
-    await migrate(postgres_url)
-    async with open_house(postgres_url) as opened:
+async def on_postgres(migrated_postgres_url: str) -> AsyncIterator[House]:
+    async with open_house(migrated_postgres_url) as opened:
         await opened.connect("ann")
         yield opened
 
@@ -191,10 +189,8 @@ async def test_a_picture_put_in_front_while_copies_are_made_is_not_mistaken(read
         key = f"temp/{ready.user_id}/{one}.jpg"
         disk[key] = drawn
         row = {"id": one, "user_id": ready.user_id, "key": key, "mime": "image/jpeg", "size": 9, "ready": True}
-        await ready.database.write(
-            lambda tx, row=row: tx.run(sa.insert(media).values(created_at=tx.now(), **row))  # type: ignore[misc]
-        )
-    ready.platform.rules = taking(MediaRules(4, ("image/jpeg",), 0))  # type: ignore[method-assign]
+        await ready.database.write(lambda tx, row=row: tx.run(sa.insert(media).values(created_at=tx.now(), **row)))
+    ready.platform.rules = taking(MediaRules(4, ("image/jpeg",), 0))
     later = (START + timedelta(hours=1)).isoformat()
 
     def handed(*ids: Any) -> Handed:
@@ -214,7 +210,7 @@ async def test_a_picture_put_in_front_while_copies_are_made_is_not_mistaken(read
         async def delete(self, key: str) -> None:
             del disk[key]
 
-    upkeep = tending.Tending(ready.database, Files())  # type: ignore[arg-type]
+    upkeep = tending.Tending(ready.database, Files())
     await upkeep.copy_once()
     await upkeep.copy_once()
     seen: list[str] = []
@@ -243,7 +239,7 @@ async def test_a_picture_put_in_front_while_copies_are_made_is_not_mistaken(read
 async def test_a_receipt_is_stored_whatever_the_platform_wrote_in_it(
     ready: House, remote_id: str, url: str | None, at: datetime
 ) -> None:
-    ready.platform._receipt = lambda copy, account: Receipt(remote_id, url, at)  # type: ignore[method-assign] # noqa: ARG005 - scripted
+    ready.platform._receipt = lambda copy, account: Receipt(remote_id, url, at)  # noqa: ARG005 - scripted
     post_id = await ready.submit()
     await asyncio.wait_for(ready.deliver_due(), 10)
     assert (await ready.target(post_id)).status == "completed"
@@ -279,7 +275,7 @@ async def test_a_look_is_not_put_off_for_ten_years(ready: House) -> None:
     async def limited(*_: Any) -> Any:
         raise RateLimited("Slow.", until=START + timedelta(days=3650))
 
-    ready.platform.reconcile = limited  # type: ignore[method-assign]
+    ready.platform.reconcile = limited
     ready.clock.forward(10)
     await ready.deliver_due()
     assert (await ready.target(post_id)).due_at <= ready.clock.now + timedelta(hours=24)
@@ -382,7 +378,7 @@ async def test_retry_sends_nothing_of_a_deleted_post(ready: House) -> None:
 
 async def test_the_same_words_with_other_options_are_rivals_too(ready: House) -> None:
     ready.platform.exact = False
-    ready.platform.rules = taking(options={"sensitive": Option({"type": "boolean"}, "")})  # type: ignore[method-assign]
+    ready.platform.rules = taking(options={"sensitive": Option({"type": "boolean"}, "")})
     ready.platform.before = [LOST]
     lost, _ = await ready.submission.submit(ready.user_id, Handed(Content("same words"), platforms=("scripted",)))
     await ready.deliver_due()
@@ -541,7 +537,7 @@ async def bluesky(database_url: str) -> AsyncIterator[tuple[House, Records]]:
     adapter: Any = Bluesky("https://bsky.app", fit=fit)
     adapter.connect, adapter.expires_soon, adapter.platform = connect, lambda *_: False, "scripted"
     async with open_house(database_url, clock=clock, platform=adapter) as opened:
-        opened.delivery._outgoing = records  # type: ignore[assignment]
+        opened.delivery._outgoing = records
         await opened.connect("ann")
         yield opened, records
 

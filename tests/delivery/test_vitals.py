@@ -19,7 +19,8 @@ from hayon.store import figures
 from hayon.vitals import Vitals
 from tests.brokers.bells import kept, make_rabbitmq, until
 from tests.delivery.scripted import House, open_house
-from tests.servers.rabbitmq import RabbitNode
+from tests.servers.proxy import running_proxy
+from tests.servers.rabbitmq import RabbitAddress
 
 
 @pytest.fixture
@@ -166,19 +167,21 @@ async def test_alive_and_ready(ready: House, monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def test_with_rabbitmq_ready_means_that_the_link_stands(
-    migrated: Path, tmp_path: Path, own_rabbitmq: RabbitNode
+    migrated: Path, tmp_path: Path, rabbitmq: RabbitAddress, rabbitmq_url: str
 ) -> None:
-    broker = make_rabbitmq(own_rabbitmq.url)
-    async with open_house(f"sqlite:///{shutil.copy(migrated, tmp_path / 'hayon.db')}") as house, kept(broker):
-        signs = made(house, broker)
-        assert await signs.find_hindrance() == ""
-        own_rabbitmq.kill9()
-        reason = await until(signs.find_hindrance, bool)
-        assert "broker" in reason.lower()
-        await signs.show()
-        assert math.isnan(number("hayon_bells_waiting") or 0.0)
-        own_rabbitmq.start()
-        assert await until(signs.find_hindrance, lambda found: not found) == ""
+    url = f"sqlite:///{shutil.copy(migrated, tmp_path / 'hayon.db')}"
+    with running_proxy(rabbitmq.port) as proxy:
+        broker = make_rabbitmq(rabbitmq_url.replace(f":{rabbitmq.port}/", f":{proxy.port}/"))
+        async with open_house(url) as house, kept(broker):
+            signs = made(house, broker)
+            assert await signs.find_hindrance() == ""
+            proxy.refuse()
+            reason = await until(signs.find_hindrance, bool)
+            assert "broker" in reason.lower()
+            await signs.show()
+            assert math.isnan(number("hayon_bells_waiting") or 0.0)
+            proxy.restore()
+            assert await until(signs.find_hindrance, lambda found: not found) == ""
 
 
 async def test_bells_that_wait_are_counted(ready: House) -> None:

@@ -33,10 +33,10 @@ def world_time(began: float) -> Callable[[], float]:
 
 def hurry() -> None:
     """Lets the relay of this process know: what it compares with those clocks, and for how long it waits."""
-    relay.boot_seconds = lambda: boot_seconds() * PACE  # type: ignore[attr-defined]
+    relay.boot_seconds = lambda: boot_seconds() * PACE
     set_timer = Relay._set_timer
 
     def set_sooner(self: Relay, due_at: datetime, seconds: float) -> None:
         set_timer(self, due_at, seconds / PACE)
 
-    Relay._set_timer = set_sooner  # type: ignore[method-assign]
+    Relay._set_timer = set_sooner

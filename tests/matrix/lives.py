@@ -174,7 +174,7 @@ def _live(life: Life, watch: Watch, work: Callable[[Hayon], Awaitable[Any]]) -> 
         async with open_hayon(settings, database=database, outgoing=outgoing, migrating=False) as hayon:
             if life.without == "reconcile":
                 for platform in hayon.platforms.values():
-                    type(platform).reconcile = reconcile  # type: ignore[method-assign]
+                    type(platform).reconcile = reconcile
             return await work(hayon)
 
     return asyncio.run(run())

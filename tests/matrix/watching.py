@@ -148,4 +148,4 @@ def follow(watch: Watch) -> None:
             watch.flying -= 1
             _ours.reset(token)
 
-    Delivery.deliver = followed  # type: ignore[method-assign]
+    Delivery.deliver = followed

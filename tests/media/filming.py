@@ -71,9 +71,9 @@ def _write(
             pictures = out.add_stream(
                 video, rate=rate, width=size[0], height=size[1], pix_fmt="yuv420p", options=_quick(video)
             )
-            pictures.codec_context.sample_aspect_ratio = Fraction(*shape)  # type: ignore[attr-defined]
+            pictures.codec_context.sample_aspect_ratio = Fraction(*shape)
             if rotation:
-                pictures.set_display_rotation(rotation)  # type: ignore[union-attr]
+                pictures.set_display_rotation(rotation)
         if audio:
             sound = out.add_stream(audio, rate=SOUND_RATE)
         if pictures is not None:
@@ -259,7 +259,7 @@ def timeless(content: bytes) -> bytes:
         ((b"moov", b"trak", b"mdia", b"mdhd"), 16),
         ((b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stts"), 12),
     ):
-        content = rebuilt(content, path, lambda body, at=place: body[:at] + bytes(4) + body[at + 4 :])  # type: ignore[misc]
+        content = rebuilt(content, path, lambda body, at=place: body[:at] + bytes(4) + body[at + 4 :])
     return rebuilt(content, (b"moov", b"trak", b"edts"), lambda _: b"")
 
 

@@ -47,7 +47,7 @@ async def test_an_address_that_gives_the_very_file_is_given_out(
     kept: tuple[LocalFolder, Media], outgoing: Outgoing
 ) -> None:
     store, one = kept
-    async with Peer(answering()) as peer:  # type: ignore[arg-type]
+    async with Peer(answering()) as peer:
         url = await Reach(store, outgoing, peer.url).try_out(one.key, one, NOW)
     (asked,) = peer.requests
     assert url == f"{peer.url}{asked.path}"
@@ -69,7 +69,7 @@ async def test_an_address_that_gives_anything_else_is_not_and_says_why(
     behave: Callable[..., object], words: str, kept: tuple[LocalFolder, Media], outgoing: Outgoing
 ) -> None:
     store, one = kept
-    async with Peer(behave) as peer:  # type: ignore[arg-type]
+    async with Peer(behave) as peer:
         with pytest.raises(Unavailable, match=words) as told:
             await Reach(store, outgoing, peer.url).try_out(one.key, one, NOW)
     assert "HAYON_PUBLIC_URL" in told.value.message
@@ -111,7 +111,7 @@ async def test_our_own_address_may_be_private_once_it_is_known(kept: tuple[Local
     store, one = kept
     guarded = Outgoing(identity="Hayon/test", timeout_seconds=2)
     try:
-        async with Peer(answering()) as peer:  # type: ignore[arg-type]
+        async with Peer(answering()) as peer:
             reach = Reach(store, guarded, peer.url)
             with pytest.raises(Unavailable, match="private"):
                 await reach.try_out(one.key, one, NOW)

@@ -86,7 +86,7 @@ def test_what_is_taken_at_the_edges(content: Any) -> None:
         [{"type": ["text"], "text": "x"}],
         [{"type": "poem", "text": "x"}],
         [{"type": "text"}],
-        [text(None)],  # type: ignore[arg-type]
+        [text(None)],
         [text("a" * 4_097)],
         [text(FAMILY * 820)],
         [text()] * 1_001,

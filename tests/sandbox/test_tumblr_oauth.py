@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
-from oauthlib.oauth1 import Client as OAuthClient  # type: ignore[import-untyped]
+from oauthlib.oauth1 import Client as OAuthClient
 from tests.sandbox.conftest import Http, Reply
 from tests.sandbox.tumblelog import AGENT, Signer, Tumblelog, code, form, image, tumblr_client
 from yarl import URL

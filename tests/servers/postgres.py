@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import asyncpg  # type: ignore[import-untyped]  # it ships none
+import asyncpg
 import psutil
 
 from tests.servers.ports import LOOPBACK, free_port

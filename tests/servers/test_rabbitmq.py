@@ -29,6 +29,7 @@ async def test_a_dropped_vhost_is_gone(rabbitmq: RabbitAddress) -> None:
         await aio_pika.connect(rabbitmq.url(vhost))
 
 
+@pytest.mark.long
 async def test_what_was_confirmed_outlives_kill9_and_not_a_wipe(own_rabbitmq: RabbitNode) -> None:
     connection = await aio_pika.connect(own_rabbitmq.url)
     channel = await connection.channel()

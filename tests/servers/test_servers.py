@@ -5,7 +5,7 @@ import json
 import urllib.request
 from pathlib import Path
 
-import asyncpg  # type: ignore[import-untyped]  # it ships none
+import asyncpg
 import pytest
 
 from tests.servers.pds.server import PdsAccount, SharedPds, XrpcError

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import asyncpg  # type: ignore[import-untyped]  # it ships none
+import asyncpg
 
 from hayon.store.wakeups import CHANNEL, Wakeups
 from tests.servers.postgres import PostgresAddress

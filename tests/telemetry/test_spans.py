@@ -6,12 +6,10 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
@@ -21,17 +19,6 @@ from tests.outgoing.peer import Peer, answer
 from tests.servers.ports import free_port
 
 CALLER = Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=True)
-
-
-@pytest.fixture
-def recorded() -> Iterator[InMemorySpanExporter]:
-    """Every span that ends, in that order."""
-    memory = InMemorySpanExporter()
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(memory))
-    spans.record_with(provider.get_tracer("test"))
-    yield memory
-    spans.record_with(None)
 
 
 def _trace_of(span: ReadableSpan) -> Trace:

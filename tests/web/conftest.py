@@ -1,6 +1,5 @@
 """A served Hayon for each test, and simulated platforms for those that publish."""
 
-import asyncio
 import logging
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -14,7 +13,6 @@ from argon2 import PasswordHasher
 
 from hayon.sandbox.app import running
 from hayon.sandbox.world import World
-from hayon.store.migrate import migrate
 from tests.web.house import House, Visitor, open_house
 
 
@@ -32,14 +30,6 @@ def log() -> Iterator[list[Any]]:
     with structlog.testing.capture_logs() as lines:
         yield lines
     structlog.configure(**before)
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database in the newest shape, to copy: migrating one for each test would take most of its time."""
-    path = tmp_path_factory.mktemp("migrated") / "hayon.db"
-    asyncio.run(migrate(f"sqlite:///{path}"))
-    return path
 
 
 @pytest.fixture

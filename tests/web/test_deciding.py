@@ -21,7 +21,7 @@ async def stage(folder: Path) -> AsyncIterator[tuple[House, Visitor, Scripted]]:
     quick = {"commit_deadline": timedelta(seconds=1), "call_deadline": timedelta(seconds=1)}
     async with open_house(folder, settles_within=timedelta(0), **quick) as house:
         scripted = Scripted("bluesky", settles_within=timedelta(0))
-        house.hayon.platforms["bluesky"] = scripted  # type: ignore[index]
+        house.hayon.platforms["bluesky"] = scripted
         ada = await house.register()
         await house.account(ada)
         async with at_work(house.hayon):

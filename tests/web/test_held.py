@@ -80,7 +80,7 @@ async def test_nothing_is_delivered_before_it_is_known_whether_a_backup_was_rest
     async def out_of_reach() -> str | None:
         raise Unavailable("the files are out of reach")
 
-    house.hayon.platforms["bluesky"] = scripted = Scripted("bluesky")  # type: ignore[index]
+    house.hayon.platforms["bluesky"] = scripted = Scripted("bluesky")
     post_id = await make(ada)
     with monkeypatch.context() as away:
         away.setattr(house.hayon.media, "read_note", out_of_reach)
@@ -97,7 +97,7 @@ async def test_nothing_is_delivered_before_it_is_known_whether_a_backup_was_rest
 async def test_a_process_on_an_older_database_ends_and_has_delivered_nothing(
     house: House, ada: Visitor, folder: Path
 ) -> None:
-    house.hayon.platforms["bluesky"] = scripted = Scripted("bluesky")  # type: ignore[index]
+    house.hayon.platforms["bluesky"] = scripted = Scripted("bluesky")
     await make(ada)
     ours = await house.hayon.database.read(read_generation)
     await house.hayon.media.write_note(Note(ours.house, ours.number + 1).written())

@@ -14,13 +14,13 @@ from tests.web.test_people import first_comes
 from tests.web.test_posts import simple
 
 
-async def test_one_of_many_is_the_first(tmp_path: Path, postgres_url: str) -> None:
-    async with open_house(tmp_path, database_url=postgres_url, registration="first") as house:
+async def test_one_of_many_is_the_first(tmp_path: Path, migrated_postgres_url: str) -> None:
+    async with open_house(tmp_path, database_url=migrated_postgres_url, registration="first") as house:
         assert await first_comes(house) == Counter({201: 1, 403: 4})
 
 
-async def test_a_post_goes_its_way(tmp_path: Path, postgres_url: str, world: tuple[World, str]) -> None:
-    options = {"database_url": postgres_url, "bluesky_url": f"{world[1]}/bluesky"}
+async def test_a_post_goes_its_way(tmp_path: Path, migrated_postgres_url: str, world: tuple[World, str]) -> None:
+    options = {"database_url": migrated_postgres_url, "bluesky_url": f"{world[1]}/bluesky"}
     async with open_house(tmp_path, **options) as house:
         ada = await house.register()
         program = await house.program(ada)
@@ -47,7 +47,7 @@ async def test_a_post_goes_its_way(tmp_path: Path, postgres_url: str, world: tup
 async def test_the_last_use_of_a_key_is_written_once_in_a_while(
     kind: str, folder: Path, request: pytest.FixtureRequest
 ) -> None:
-    options = {"database_url": request.getfixturevalue("postgres_url")} if kind == "postgres" else {}
+    options = {"database_url": request.getfixturevalue("migrated_postgres_url")} if kind == "postgres" else {}
     async with open_house(folder, **options) as house:
         program = await house.program(await house.register())
         seen = []

@@ -58,7 +58,7 @@ async def settle(visitor: Visitor, wish: str, *target_ids: str) -> list[str]:
 @pytest.fixture(params=["sqlite", "postgres"])
 async def lot(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[House]:
     """A served Hayon on each kind of database."""
-    options = {"database_url": request.getfixturevalue("postgres_url")} if request.param == "postgres" else {}
+    options = {"database_url": request.getfixturevalue("migrated_postgres_url")} if request.param == "postgres" else {}
     async with open_house(folder, **options) as opened:
         yield opened
 
@@ -104,7 +104,7 @@ async def test_everybodys_is_for_the_admin(lot: House, pair: tuple[Visitor, Visi
 async def test_replay_tries_again_and_publishes_once(lot: House, pair: tuple[Visitor, Visitor]) -> None:
     _, bob = pair
     scripted = Scripted("bluesky")
-    lot.hayon.platforms["bluesky"] = scripted  # type: ignore[index]
+    lot.hayon.platforms["bluesky"] = scripted
     (post_id, target_id), (_, other) = await park(lot, bob), await park(lot, bob)
     assert await settle(bob, "replay", target_id, str(uuid4())) == ["retrying", "not_parked"]
     assert await listed(bob) == [other]

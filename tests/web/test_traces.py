@@ -1,37 +1,23 @@
 """The frame tells of each request: its trace, its correlation id, its line in the log; and what a post keeps of that."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 
 from hayon import telemetry
 from hayon.sandbox.world import World
 from hayon.store.schema import posts
-from hayon.telemetry import read_traceparent, spans
+from hayon.telemetry import read_traceparent
 from tests.web.house import House, Visitor, at_work
 from tests.web.test_deciding import wait_for
 from tests.web.test_posts import simple
 
 CALLER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 TRACE_ID = CALLER.split("-")[1]
-
-
-@pytest.fixture
-def recorded() -> Iterator[InMemorySpanExporter]:
-    """Every span that ends, in that order."""
-    memory = InMemorySpanExporter()
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(memory))
-    spans.record_with(provider.get_tracer("test"))
-    yield memory
-    spans.record_with(None)
 
 
 async def kept(house: House) -> list[str]:

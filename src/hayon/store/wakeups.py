@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable
 from uuid import uuid4
 
-import asyncpg  # type: ignore[import-untyped]  # it ships none
+import asyncpg
 import sqlalchemy as sa
 
 from hayon import telemetry

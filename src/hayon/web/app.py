@@ -45,7 +45,7 @@ def build(hayon: Hayon) -> FastAPI:
     def openapi() -> dict[str, Any]:
         return problems.describe(described())
 
-    app.openapi = openapi  # type: ignore[method-assign] # FastAPI's own way to extend the document
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend the document
     return app
 
 

@@ -118,4 +118,4 @@ def taken(name: str) -> Answer:
 async def prepare(of: Parcel, server: Server, adapter: Bluesky = ADAPTER) -> tuple[Mapping[str, Any], Checkpoints]:
     """The handles, and what was saved on the way to them."""
     save = Checkpoints()
-    return await adapter.prepare(of, save, server), save  # type: ignore[arg-type]
+    return await adapter.prepare(of, save, server), save

@@ -88,7 +88,7 @@ def test_a_page_made_to_be_slow_is_not(piece: str) -> None:
     ],
 )
 async def test_a_page_is_read_as_it_is_written_or_not_at_all(answer: Answer | Exception, title: str | None) -> None:
-    page = await find_page(HERE, Server(pages={HERE: answer}))  # type: ignore[arg-type]
+    page = await find_page(HERE, Server(pages={HERE: answer}))
     assert (page and page.title) == title
 
 
@@ -103,5 +103,5 @@ async def test_a_page_is_read_as_it_is_written_or_not_at_all(answer: Answer | Ex
     ],
 )
 async def test_a_picture_is_of_a_kind_cards_show_or_left_out(answer: Answer | Exception, mime: str | None) -> None:
-    found = await find_picture(HERE, Server(pages={HERE: answer}))  # type: ignore[arg-type]
+    found = await find_picture(HERE, Server(pages={HERE: answer}))
     assert (found and found[1]) == mime

@@ -29,7 +29,7 @@ ACCOUNT = make_account("bluesky", HOST, DID)
 
 
 async def connect(server: Server, adapter: Bluesky = ADAPTER, **given: Any) -> Connected:
-    return await adapter.connect(GIVEN | given, server)  # type: ignore[arg-type]
+    return await adapter.connect(GIVEN | given, server)
 
 
 async def refused_fields(**given: Any) -> list[tuple[str, str]]:
@@ -206,7 +206,7 @@ def test_a_credential_without_a_session_is_not_called_fresh_or_stale() -> None:
 async def refresh(answer: Any, server: Server | None = None) -> Any:
     server = server or Server()
     server.answers["refreshSession"] = answer
-    return await ADAPTER.refresh(ACCOUNT, {**CREDENTIAL, "kept": "as it was"}, server)  # type: ignore[arg-type]
+    return await ADAPTER.refresh(ACCOUNT, {**CREDENTIAL, "kept": "as it was"}, server)
 
 
 async def test_refreshing_shows_the_refresh_token_and_sends_no_body() -> None:
@@ -262,7 +262,7 @@ async def test_trouble_while_renewing_disconnects_nobody(answer: Any, error: typ
 
 async def check(answer: Any) -> Connected:
     server = Server({"getSession": answer, "getProfile": answered({"displayName": "Alice"})})
-    connected = await ADAPTER.check(ACCOUNT, CREDENTIAL, server)  # type: ignore[arg-type]
+    connected = await ADAPTER.check(ACCOUNT, CREDENTIAL, server)
     assert server.asked[0].headers == {"Authorization": "Bearer access"}
     return connected
 

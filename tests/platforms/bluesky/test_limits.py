@@ -109,7 +109,7 @@ def test_without_a_video_service_a_video_is_what_the_server_itself_takes() -> No
     assert (rules().mimes, rules().bytes_limit) == (("video/mp4",), 300_000_000)
     assert rules(blobUploadLimit=5_242_880).bytes_limit == 5_242_880
     assert rules(blobUploadLimit=500_000_000).bytes_limit == 300_000_000
-    assert bluesky_rules({"blobUploadLimit": 5_242_880}).videos.bytes_limit == 300_000_000  # type: ignore[union-attr]
+    assert bluesky_rules({"blobUploadLimit": 5_242_880}).videos.bytes_limit == 300_000_000
     adapter = Bluesky(fit=fit_bytes, video_url=None)
     assert adapter.rules({}).videos == rules()
 

@@ -52,7 +52,7 @@ async def test_key_and_time_are_saved_before_anything_is_asked() -> None:
     server = Server({"resolveHandle": Unreachable("down", host="pds.example")})
     save = Checkpoints()
     with pytest.raises(Unreachable):
-        await ADAPTER.prepare(parcel("@a.test"), save, server)  # type: ignore[arg-type]
+        await ADAPTER.prepare(parcel("@a.test"), save, server)
     assert [kept.keys() for kept in save.saved] == [{"rkey", "createdAt"}]
 
 
@@ -62,7 +62,7 @@ async def test_a_lost_lease_stops_the_walk_before_anything_is_asked() -> None:
 
     server = Server()
     with pytest.raises(LeaseLost):
-        await ADAPTER.prepare(parcel("@a.test", 1), save, server)  # type: ignore[arg-type]
+        await ADAPTER.prepare(parcel("@a.test", 1), save, server)
     assert server.asked == []
 
 
@@ -92,7 +92,7 @@ async def test_a_try_cut_short_goes_on_where_it_was() -> None:
     server = Server({"uploadBlob": [taken("a"), Unconfirmed("cut off")]})
     save = Checkpoints()
     with pytest.raises(Unavailable) as caught:
-        await ADAPTER.prepare(first, save, server)  # type: ignore[arg-type]
+        await ADAPTER.prepare(first, save, server)
     assert caught.value.proves_absence
     second = Server({"uploadBlob": [taken("b"), taken("c")]})
     handles, _ = await prepare(replace(first, checkpoint=save.last, now=NOW + timedelta(minutes=5)), second)

@@ -34,7 +34,7 @@ RECEIPT = Receipt(URI, f"https://bsky.app/profile/{DID}/post/{RKEY}", NOW)
 
 async def look(answer: Any) -> Any:
     server = Server({"getRecord": answer})
-    return await ADAPTER.reconcile(PARCEL, HANDLES, server)  # type: ignore[arg-type]
+    return await ADAPTER.reconcile(PARCEL, HANDLES, server)
 
 
 async def test_publish_puts_the_record_under_its_key_and_only_where_there_is_none() -> None:
@@ -80,7 +80,7 @@ async def test_what_else_may_come_back(answer: Answer | Exception, error: type[P
 
 async def test_reconcile_asks_the_accounts_own_server_for_exactly_this_key_without_a_session() -> None:
     server = Server({"getRecord": answered({"uri": URI, "cid": "bafyrei", "value": RECORD})})
-    assert await ADAPTER.reconcile(PARCEL, HANDLES, server) == Found(RECEIPT, exact=True)  # type: ignore[arg-type]
+    assert await ADAPTER.reconcile(PARCEL, HANDLES, server) == Found(RECEIPT, exact=True)
     request = server.asked[0]
     assert (request.method, request.url) == ("GET", f"{HOST}/xrpc/com.atproto.repo.getRecord")
     assert request.query == {"repo": DID, "collection": "app.bsky.feed.post", "rkey": RKEY}
@@ -134,7 +134,7 @@ async def test_a_host_that_cannot_be_reached_says_so() -> None:
     ],
 )
 async def test_where_a_post_is_shown(settings: dict[str, str], url: str) -> None:
-    adapter = Bluesky(fit=fit_bytes, **settings)  # type: ignore[arg-type]
+    adapter = Bluesky(fit=fit_bytes, **settings)
     receipt = await adapter.publish(PARCEL, HANDLES, fixed_send(answered({"uri": URI})))
     assert receipt.url == url
 
@@ -188,21 +188,21 @@ def test_a_repeat_is_harmless_at_once() -> None:
 @pytest.mark.parametrize("remote_id", [f"at://did:plc:another/app.bsky.feed.post/{RKEY}", "at://nonsense", "9", ""])
 async def test_what_is_no_post_of_this_account_is_neither_shown_nor_deleted(remote_id: str) -> None:
     server = Server()
-    assert await ADAPTER.locate(ACCOUNT, CREDENTIAL, remote_id, server) is None  # type: ignore[arg-type]
-    assert await ADAPTER.remove(ACCOUNT, CREDENTIAL, remote_id, server) is False  # type: ignore[arg-type]
+    assert await ADAPTER.locate(ACCOUNT, CREDENTIAL, remote_id, server) is None
+    assert await ADAPTER.remove(ACCOUNT, CREDENTIAL, remote_id, server) is False
     assert server.asked == []
 
 
 async def test_where_a_post_is_follows_from_its_id_and_nobody_is_asked() -> None:
     server = Server()
-    assert await ADAPTER.locate(ACCOUNT, CREDENTIAL, URI, server) == RECEIPT.url  # type: ignore[arg-type]
+    assert await ADAPTER.locate(ACCOUNT, CREDENTIAL, URI, server) == RECEIPT.url
     assert server.asked == []
 
 
 @pytest.mark.parametrize("answer", [answered({"commit": {}}), answered({}), answered("")])
 async def test_a_post_is_deleted_by_its_key(answer: Answer) -> None:
     server = Server({"deleteRecord": answer})
-    assert await ADAPTER.remove(ACCOUNT, CREDENTIAL, URI, server) is True  # type: ignore[arg-type]
+    assert await ADAPTER.remove(ACCOUNT, CREDENTIAL, URI, server) is True
     (request,) = server.asked
     assert (request.method, request.url) == ("POST", f"{HOST}/xrpc/com.atproto.repo.deleteRecord")
     assert request.headers == {"Authorization": "Bearer access"}
@@ -226,6 +226,6 @@ async def test_a_post_that_could_not_be_deleted_is_not_called_deleted(
     answer: Answer | Exception, error: type[PlatformError]
 ) -> None:
     with pytest.raises(error) as caught:
-        await ADAPTER.remove(ACCOUNT, CREDENTIAL, URI, Server({"deleteRecord": answer}))  # type: ignore[arg-type]
+        await ADAPTER.remove(ACCOUNT, CREDENTIAL, URI, Server({"deleteRecord": answer}))
     assert type(caught.value) is error
     assert len(caught.value.message) > 1

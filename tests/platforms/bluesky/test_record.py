@@ -15,7 +15,7 @@ MOMENTS = st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1), timezones=st.
 
 def record(text: str = "hello", **parts: object) -> Json:
     given: dict[str, object] = {"facets": find_facets(text), "dids": {}, "pictures": [], "card": None, "options": {}}
-    return make_record(text, "2026-11-03T12:30:15.250Z", **(given | parts))  # type: ignore[arg-type]
+    return make_record(text, "2026-11-03T12:30:15.250Z", **(given | parts))
 
 
 def uploaded(name: str = "a") -> Uploaded:

@@ -69,7 +69,7 @@ async def stopped(of: Parcel, server: Server, error: type[PlatformError]) -> tup
     """The error of a prepare() that does not come to its end, and what was saved before."""
     save = Checkpoints()
     with pytest.raises(error) as caught:
-        await ADAPTER.prepare(of, save, server)  # type: ignore[arg-type]
+        await ADAPTER.prepare(of, save, server)
     assert type(caught.value) is error
     return caught.value, save
 
@@ -227,7 +227,7 @@ async def test_another_failure_is_the_videos_fault_at_the_third_time(failure: di
     for _ in range(3):
         server, save = service(**failure), Checkpoints()
         with pytest.raises(PlatformError, match="no luck") as caught:
-            await ADAPTER.prepare(replace(of, checkpoint=saved), save, server)  # type: ignore[arg-type]
+            await ADAPTER.prepare(replace(of, checkpoint=saved), save, server)
         assert "uploadVideo" in server.methods  # each time handed over anew
         assert caught.value.proves_absence
         raised.append(type(caught.value))

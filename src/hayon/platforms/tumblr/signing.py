@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from oauthlib.oauth1 import Client  # type: ignore[import-untyped]
+from oauthlib.oauth1 import Client
 
 from hayon.errors import Disconnected, Unavailable
 

@@ -72,7 +72,7 @@ class BlueskySite:
         """atproto: specs/handle."""
         return is_handle(text)
 
-    def new_account_id(self, handle: str, number: int) -> str:  # noqa: ARG002 - every platform is asked alike
+    def new_account_id(self, handle: str, number: int) -> str:
         """A did:plc that is the same for the same handle."""
         digest = hashlib.sha256(f"sandbox:{handle.lower()}".encode()).digest()
         return "did:plc:" + base64.b32encode(digest).decode().lower()[:24]

@@ -37,7 +37,7 @@ class PdsManners:
 
     platform = Platform.BLUESKY
 
-    def find_account(self, world: Ground, request: Request, body: bytes) -> Account | None:  # noqa: ARG002
+    def find_account(self, world: Ground, request: Request, body: bytes) -> Account | None:
         """The account whose token was sent, expired or not."""
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         if not token:

@@ -73,7 +73,7 @@ class MastodonSite:
         """mastodon: app/models/account.rb, a local name."""
         return is_handle(text)
 
-    def new_account_id(self, handle: str, number: int) -> str:  # noqa: ARG002 - every platform is asked alike
+    def new_account_id(self, handle: str, number: int) -> str:
         """A number as text."""
         return str(109_000_000_000_000_000 + number)
 

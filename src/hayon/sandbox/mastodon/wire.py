@@ -47,7 +47,7 @@ class InstanceManners:
 
     platform = Platform.MASTODON
 
-    def find_account(self, world: Ground, request: Request, body: bytes) -> Account | None:  # noqa: ARG002
+    def find_account(self, world: Ground, request: Request, body: bytes) -> Account | None:
         """The account whose token was sent, revoked or not."""
         token = instance_of(world).tokens.get(_token_text(request))
         return world.find_account(Platform.MASTODON, token.account_id) if token and token.account_id else None

@@ -8,7 +8,7 @@ import hmac
 import math
 from typing import Any
 
-from oauthlib.oauth1 import RequestValidator, ResourceEndpoint  # type: ignore[import-untyped]
+from oauthlib.oauth1 import RequestValidator, ResourceEndpoint
 
 from hayon.sandbox.gate import Answer, Call
 from hayon.sandbox.ground import Ground
@@ -171,7 +171,7 @@ def _same(given: Any, secret: str) -> bool:
     return isinstance(given, str) and hmac.compare_digest(given.encode(), secret.encode())
 
 
-class _Validator(RequestValidator):  # type: ignore[misc]
+class _Validator(RequestValidator):  # type: ignore[misc]  # it ships no types
     """What oauthlib asks of the world. Freshness is judged by its clock, not by oauthlib."""
 
     enforce_ssl = False
@@ -198,41 +198,41 @@ class _Validator(RequestValidator):  # type: ignore[misc]
 
     def validate_timestamp_and_nonce(
         self,
-        client_key: str,  # noqa: ARG002 - as oauthlib asks
+        client_key: str,
         timestamp: str,
         nonce: str,
-        request: Any,  # noqa: ARG002
-        request_token: str | None = None,  # noqa: ARG002
+        request: Any,
+        request_token: str | None = None,
         access_token: str | None = None,
     ) -> bool:
         """Whether the request is of about now, and new."""
         return self._keys.is_fresh(timestamp, nonce, access_token or "")
 
-    def validate_client_key(self, client_key: str, request: Any) -> bool:  # noqa: ARG002
+    def validate_client_key(self, client_key: str, request: Any) -> bool:
         """Whether it is the one application."""
         return client_key == CONSUMER_KEY
 
-    def validate_access_token(self, client_key: str, token: str, request: Any) -> bool:  # noqa: ARG002
+    def validate_access_token(self, client_key: str, token: str, request: Any) -> bool:
         """Whether the token is good."""
         held = self._keys.find_signed(token)
         return held is not None and not held.revoked
 
     def validate_realms(
         self,
-        client_key: str,  # noqa: ARG002
-        token: str,  # noqa: ARG002
-        request: Any,  # noqa: ARG002
-        uri: str | None = None,  # noqa: ARG002
-        realms: Any = None,  # noqa: ARG002
+        client_key: str,
+        token: str,
+        request: Any,
+        uri: str | None = None,
+        realms: Any = None,
     ) -> bool:
         """There are none."""
         return True
 
-    def get_client_secret(self, client_key: str, request: Any) -> str:  # noqa: ARG002
+    def get_client_secret(self, client_key: str, request: Any) -> str:
         """The application's, or one that nothing is signed with."""
         return CONSUMER_SECRET if client_key == CONSUMER_KEY else NOBODY
 
-    def get_access_token_secret(self, client_key: str, token: str, request: Any) -> str:  # noqa: ARG002
+    def get_access_token_secret(self, client_key: str, token: str, request: Any) -> str:
         """The token's, or one that nothing is signed with."""
         held = self._keys.find_signed(token)
         return held.secret if held else NOBODY

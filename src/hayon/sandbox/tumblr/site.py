@@ -74,7 +74,7 @@ class TumblrSite:
         """The name of a blog: letters, digits and hyphens within; `v2` is where the API is."""
         return re.fullmatch(r"(?!-)[A-Za-z0-9-]{1,32}(?<!-)", text) is not None and text.lower() != "v2"
 
-    def new_account_id(self, handle: str, number: int) -> str:  # noqa: ARG002 - every platform is asked alike
+    def new_account_id(self, handle: str, number: int) -> str:
         """The blog's uuid, which is the same for the same name."""
         digest = hashlib.sha256(f"sandbox:{handle.lower()}".encode()).digest()
         return "t:" + base64.urlsafe_b64encode(digest).decode()[:22]

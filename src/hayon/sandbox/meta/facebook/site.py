@@ -1,7 +1,7 @@
 """The simulated Facebook Page as the sandbox asks for it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.routing import BaseRoute
@@ -68,7 +68,7 @@ class FacebookSite:
         """A Page's username: letters, digits and periods, at most 50."""
         return re.fullmatch(r"[A-Za-z0-9.]{1,50}", text) is not None
 
-    def new_account_id(self, handle: str, number: int) -> str:  # noqa: ARG002 - every platform is asked alike
+    def new_account_id(self, handle: str, number: int) -> str:
         """The id of a Page: a number as text."""
         return str(FIRST_ACCOUNT + number)
 
@@ -101,17 +101,14 @@ class FacebookSite:
 
     def pages(self, world: Ground, pages: Pages) -> list[BaseRoute]:
         """A post's page, with and without a slash at its end."""
+
+        def at(path: str) -> Callable[[Mapping[str, str]], Card | None]:
+            return lambda parts: find_by_path(world, path.format(**parts))
+
         paths = (
             "/facebook/{page}/posts/{id}",
             "/facebook/{page}/videos/{id}",
             "/facebook/stories/{page}/{id}",
             "/facebook/reel/{id}",
         )
-        return [
-            pages.permalink(
-                path + end,
-                lambda parts, path=path: find_by_path(world, path.format(**parts)),  # type: ignore[misc]
-            )
-            for path in paths
-            for end in ("", "/")
-        ]
+        return [pages.permalink(path + end, at(path)) for path in paths for end in ("", "/")]

@@ -56,7 +56,7 @@ class InstagramSite:
         """A username: letters, digits, periods and underscores, at most 30."""
         return re.fullmatch(r"[A-Za-z0-9_.]{1,30}", text) is not None
 
-    def new_account_id(self, handle: str, number: int) -> str:  # noqa: ARG002 - every platform is asked alike
+    def new_account_id(self, handle: str, number: int) -> str:
         """The id of a professional account: a number over 2^53, as text."""
         return str(FIRST_ACCOUNT + number)
 

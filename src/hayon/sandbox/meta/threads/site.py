@@ -58,7 +58,7 @@ class ThreadsSite:
         """An Instagram username, which it is too."""
         return re.fullmatch(r"[A-Za-z0-9_.]{1,30}", text) is not None
 
-    def new_account_id(self, handle: str, number: int) -> str:  # noqa: ARG002 - every platform is asked alike
+    def new_account_id(self, handle: str, number: int) -> str:
         """A number over 2^53, as text."""
         return str(FIRST_ACCOUNT + number)
 
