@@ -74,7 +74,7 @@ class Copied:
         shutil.copy(self._file, self._path)
 
 
-@pytest.fixture(params=["postgresql", "sqlite"])
+@pytest.fixture(params=["postgresql", pytest.param("sqlite", marks=pytest.mark.long)])
 def backup(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backup]:
     """A database of each kind, with its own means."""
     if request.param == "sqlite":

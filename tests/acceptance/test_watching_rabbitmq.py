@@ -21,7 +21,7 @@ BROKEN = "not \x1b[31meven JSON"
 
 @dataclass
 class Page:
-    """RabbitMQ's management page, as a program reads it. Its numbers are up to five seconds old."""
+    """RabbitMQ's management page, as a program reads it. Its numbers are about a second old (five, in a node that is set up as it comes)."""
 
     address: RabbitAddress
     vhost: str

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -89,6 +90,10 @@ def test_what_failed_is_listed_replayed_and_discarded(
     said = ask("parking", "replay", discarded, "--json")
     assert said.code == 1
     assert [one["answer"] for one in json.loads(said.out)["targets"]] == ["not_parked"]
+    deadline = time.monotonic() + 20
+    while not desk.served.landed("Replayed"):  # else it would meet the next test's mishap
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     assert desk.served.landed("Discarded") == []
 
 

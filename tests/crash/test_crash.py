@@ -232,10 +232,10 @@ async def play(scenes: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("platform", "database"),
     [
-        ("mastodon", "postgres"),
-        ("bluesky", "sqlite"),
+        ("bluesky", "postgres"),  # the simulated platforms are in the matrix, on both databases
+        pytest.param("bluesky", "sqlite", marks=pytest.mark.long),
+        pytest.param("mastodon", "postgres", marks=pytest.mark.long),
         pytest.param("mastodon", "sqlite", marks=pytest.mark.long),
-        pytest.param("bluesky", "postgres", marks=pytest.mark.long),
     ],
     indirect=["database"],
 )

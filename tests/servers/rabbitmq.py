@@ -26,6 +26,7 @@ listeners.tcp.1 = {host}:{port}
 management.tcp.ip = {host}
 management.tcp.port = {management_port}
 loopback_users = none
+collect_statistics_interval = 1000
 log.file.level = warning
 log.console = false
 disk_free_limit.absolute = 50MB

@@ -68,6 +68,8 @@ async def _ask(work: str, source: Path, *rest: str) -> Any:
     if reader.returncode is not None and reader.returncode < 0:  # it crashed, or ran into its limits
         raise unfit("unreadable", "This video breaks what reads it. Export it anew as an MP4 and upload that.")
     if reader.returncode != 0:
+        if not await asyncio.to_thread(source.exists):  # somebody else completed it, or threw it away, in between
+            raise NotFound("There is no such file any more.")
         last = complaint.decode(errors="replace").strip().rsplit("\n", 1)[-1]
         raise RuntimeError(f"The reader of videos does not work here: {last}")
     answer = json.loads(told)
