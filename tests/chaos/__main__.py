@@ -35,8 +35,6 @@ def main() -> int:
         if asked.folder is None:
             shutil.rmtree(folder, ignore_errors=True)
     print_line(tabulate(outcome))
-    for words in outcome.ended:
-        print_line(f"\n{words}")
     for wrong in outcome.wrong:
         print_line(f"\n{wrong}")
     if outcome.wrong:

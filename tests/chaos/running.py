@@ -33,8 +33,6 @@ class Outcome:
     mishaps: Counter[str]
     wrong: list[str] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
-    ended: list[str] = field(default_factory=list)
-    """Last words of processes that ended though nobody ended them, which their supervisor starts again."""
 
 
 def run(
@@ -159,14 +157,15 @@ def _judge(house: House, authors: Sequence[Author], outcome: Outcome) -> Outcome
         for rule in broken:
             judgement.add(told.post.number if told else -1, f"{row}: {rule}")
     _compare_letters(house, outcome)
-    outcome.ended = [words for part in house.parts.values() for words in part.ended]
+    ended = [words for part in house.parts.values() for words in part.ended]
+    outcome.wrong += ended
     restarts = sum(part.starts - 1 for part in house.parts.values())
     outcome.facts |= {
         "bells rung again": str(house.count_events("bell.rung_again")),
         "requests repeated by authors": str(sum(author.repeated for author in authors)),
         "targets rescued": str(house.count_events("target.rescued")),
         "processes started again": str(restarts),
-        "of them ended by themselves": str(len(outcome.ended)),
+        "of them ended by themselves": str(len(ended)),
         "errors that nobody foresaw": str(house.count_events("request.failed") + house.count_events("duty.failed")),
         "starts that failed": str(sum(part.refused for part in house.parts.values())),
     }

@@ -45,7 +45,7 @@ from tests.servers.processes import Process
 
 DEFAULT = Settings()
 STOPS_WITHIN = DEFAULT.grace.total_seconds() + GRACE_SECONDS
-LISTENING = {"serve", "web"}
+LISTENING = {"serve", "web", "relay", "worker"}
 FROM_ENTRYPOINT = "hayon"
 Starter = Callable[..., Process]
 every_compose_file = pytest.mark.parametrize("name", COMPOSE_FILES)
@@ -97,7 +97,7 @@ def test_the_image_starts_a_command_without_a_shell_before_it() -> None:
 
 
 def test_what_asks_for_health_hears_it_and_misses_it(start_process: Starter, tmp_path: Path) -> None:
-    """The image's own question and that of web, each asked of a real Hayon, and of nobody."""
+    """The image's own question and those of the parts, each asked of a real Hayon, and of nobody."""
     (check,) = image("HEALTHCHECK")
     asks = [exec_form(check.partition(" CMD ")[2])]
     asks += [
@@ -106,12 +106,16 @@ def test_what_asks_for_health_hears_it_and_misses_it(start_process: Starter, tmp
     assert [re.findall(r"127\.0\.0\.1:(\d+)(/\w+)", ask[-1]) for ask in asks] == [
         [(str(DEFAULT.port), "/healthz")],
         [(str(DEFAULT.port), "/readyz")],
+        [("9100", "/healthz")],
+        [("9100", "/healthz")],
     ]
+    doors = [ours("compose.yaml")[part]["environment"]["HAYON_METRICS_PORT"] for part in ("relay", "worker")]
+    assert doors == ["9100", "9100"]
     argv = [Path(sys.executable).with_name("hayon"), "serve", "--port", "0"]
     running = start_process(*argv, env={"HAYON_LOG": "json", "HAYON_DATA_DIR": str(tmp_path / "data")})
     port = running.ready["url"].rpartition(":")[2]
-    assert [_ask(ask, port) for ask in asks] == [0, 0]
-    assert [_ask(ask, str(free_port())) for ask in asks] == [1, 1]
+    assert [_ask(ask, port) for ask in asks] == [0] * 4
+    assert [_ask(ask, str(free_port())) for ask in asks] == [1] * 4
 
 
 @every_compose_file
@@ -362,7 +366,7 @@ def test_what_installs_the_image_works_in_a_bare_virtual_environment(tmp_path: P
 
 def _ask(words: list[str], port: str) -> int:
     """Asks as the container would, at another port."""
-    program, *rest = (word.replace(f":{DEFAULT.port}/", f":{port}/") for word in words)
+    program, *rest = (re.sub(r"127\.0\.0\.1:\d+/", f"127.0.0.1:{port}/", word) for word in words)
     assert program == "python"
     done = subprocess.run([sys.executable, *rest], capture_output=True, check=False)
     return done.returncode
