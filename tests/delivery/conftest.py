@@ -11,7 +11,7 @@ import structlog
 from tests.delivery.scripted import House, open_house
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def _quiet() -> None:
     """Thousands of deliveries: their log lines would be most of the work."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))

@@ -3,7 +3,6 @@
 import io
 import json
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,17 +12,15 @@ from hayon import telemetry
 
 
 @pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
+def written(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> io.StringIO:
     """What a process in this style writes on standard error."""
-    before = structlog.get_config()
     err = io.StringIO()
     monkeypatch.setattr(sys, "stderr", err)
     telemetry.set_up(request.param)
     structlog.configure(cache_logger_on_first_use=False)
     # a logger that an earlier test used keeps what was set up then
     monkeypatch.setattr("hayon.telemetry.vocabulary._log", structlog.get_logger("hayon"))
-    yield err
-    structlog.configure(**before)
+    return err
 
 
 def _number(name: str, **labels: str) -> float:
@@ -75,15 +72,10 @@ def test_a_command_that_set_nothing_up_is_not_interrupted(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """`hayon doctor --json` calls platforms, too, and a program reads what it prints."""
-    before = structlog.get_config() if structlog.is_configured() else None
     structlog.reset_defaults()
     monkeypatch.setattr("hayon.telemetry.vocabulary._log", structlog.get_logger("hayon"))
-    try:
-        telemetry.emit("call.unanswered", level="debug")
-        assert capfd.readouterr() == ("", "")
-    finally:
-        if before is not None:
-            structlog.configure(**before)
+    telemetry.emit("call.unanswered", level="debug")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_word_that_is_not_in_the_vocabulary_is_a_mistake_of_ours() -> None:

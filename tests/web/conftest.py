@@ -24,12 +24,10 @@ def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def log() -> Iterator[list[Any]]:
-    """Every line that is told, whatever other tests of this process want to be spared."""
-    before = structlog.get_config()
+    """Every line that is told."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG))
     with structlog.testing.capture_logs() as lines:
         yield lines
-    structlog.configure(**before)
 
 
 @pytest.fixture
