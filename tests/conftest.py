@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,7 @@ def postgres_url(postgres: PostgresAddress) -> Iterator[str]:
 def migrated_postgres(postgres: PostgresAddress) -> Iterator[str]:
     """The name of an empty database in the newest shape, to copy: migrating one for each test would take most of its time."""
     database = postgres.create_database()
-    asyncio.run(migrate(postgres.url(database)))
+    _migrate(postgres.url(database))
     yield database
     postgres.drop_database(database)
 
@@ -60,8 +61,14 @@ def migrated_postgres_url(postgres: PostgresAddress, migrated_postgres: str) -> 
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty SQLite database in the newest shape, to copy."""
     path = tmp_path_factory.mktemp("migrated") / "hayon.db"
-    asyncio.run(migrate(f"sqlite:///{path}"))
+    _migrate(f"sqlite:///{path}")
     return path
+
+
+def _migrate(url: str) -> None:
+    """In a thread of its own: a test may ask for its database when its event loop runs already."""
+    with ThreadPoolExecutor(1) as apart:
+        apart.submit(lambda: asyncio.run(migrate(url))).result()
 
 
 @pytest.fixture
