@@ -150,9 +150,11 @@ def sandbox(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sandbox]
 
 
 @pytest.fixture(autouse=True)
-def _told_as_before() -> Iterator[None]:
+def _told_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Who sets up how lines are told does so for one test."""
     before = structlog.get_config() if structlog.is_configured() else None
+    # a logger that an earlier test used keeps what was set up then
+    monkeypatch.setattr("hayon.telemetry.vocabulary._log", structlog.get_logger("hayon"))
     yield
     if before is None:
         structlog.reset_defaults()

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from hayon import __version__, running, setting_up
+from hayon import __version__, people, running, setting_up
 from hayon.errors import HayonError, Misconfigured
 from hayon.remote import parking, posts
 from hayon.settings import Settings
@@ -25,9 +25,11 @@ app = typer.Typer(
 )  # fmt: skip
 app.add_typer(setting_up.media, name="media")
 app.add_typer(setting_up.broker, name="broker")
+app.add_typer(setting_up.secrets, name="secrets")
 app.add_typer(posts.commands, name="posts")
 app.add_typer(parking.commands, name="parking")
 app.add_typer(parking.letters, name="dead-letters")
+app.add_typer(people.commands, name="people")
 
 Host = Annotated[
     str | None, typer.Option(metavar="ADDRESS", help="Where to listen. Default: HAYON_HOST, or 127.0.0.1.")

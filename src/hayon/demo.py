@@ -14,6 +14,7 @@ from uuid import UUID
 
 from hayon.errors import HayonError, Misconfigured
 from hayon.sandbox.app import running
+from hayon.sandbox.meta.renewing import APP_SECRET, FACEBOOK_APP_ID, INSTAGRAM_APP_ID, THREADS_APP_ID
 from hayon.sandbox.model import Platform
 from hayon.sandbox.sites import SITES
 from hayon.sandbox.tumblr import CONSUMER_KEY, CONSUMER_SECRET
@@ -28,6 +29,7 @@ from hayon.wiring import Hayon, open_hayon
 KEPT_IN = "demo.json"
 AUTHOR = "demo@example.org"
 HANDLES = {site.platform.value: "ada.bsky.social" if site.platform is Platform.BLUESKY else "ada" for site in SITES}
+APPS_AT_META = {"threads": THREADS_APP_ID, "instagram": INSTAGRAM_APP_ID, "facebook": FACEBOOK_APP_ID}
 FIRST_WORDS = "Hello from Hayon!"
 PORTS_BETWEEN = 10
 """The sandbox listens this far above Hayon at its first start, and from then on where it listened before."""
@@ -63,8 +65,9 @@ async def open_demo(
     # being addresses that the operator set, they may be called although they are private ones
     addresses: dict[str, Any] = {f"{platform}_url": f"{sandbox}/{platform}" for platform in HANDLES}
     settings = dataclasses.replace(
-        settings, **addresses, bluesky_video_url="", tumblr_app_id=CONSUMER_KEY, tumblr_app_secret=CONSUMER_SECRET
-    )
+        settings, **addresses, **_apps_at_meta(), bluesky_video_url="", tumblr_app_id=CONSUMER_KEY,
+        tumblr_app_secret=CONSUMER_SECRET,
+    )  # fmt: skip
     async with open_hayon(settings) as hayon:
         if known is None and await hayon.database.read(_is_somebodys):
             raise Misconfigured(
@@ -74,12 +77,22 @@ async def open_demo(
         _write(path, kept)
         world = World(path=settings.data_dir / "sandbox")
         try:
+            if settings.public_url:
+                for platform in (*APPS_AT_META, Platform.TUMBLR):
+                    back = f"{settings.public_url.rstrip('/')}/api/accounts/{platform}/callback"
+                    world.tell(platform, "redirect", uri=back)
             async with _platforms(world, settings.host, port):
                 author = await _register(hayon, kept)
                 refused = await _connect(hayon, author, world, sandbox)
                 yield hayon, lambda url: _welcome(url, sandbox, kept, settings.data_dir, refused)
         finally:
             world.close()
+
+
+def _apps_at_meta() -> dict[str, Any]:
+    """The simulated app, as the settings name it for each platform."""
+    ids = {f"{platform}_app_id": app_id for platform, app_id in APPS_AT_META.items()}
+    return {**ids, **{f"{platform}_app_secret": APP_SECRET for platform in APPS_AT_META}}
 
 
 @asynccontextmanager

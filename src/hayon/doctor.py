@@ -15,14 +15,16 @@ from urllib.parse import urlsplit
 
 from hayon import __version__
 from hayon.delivery.agreement import Agreement
-from hayon.errors import Misconfigured, PlatformError
+from hayon.errors import PlatformError
+from hayon.notifying import open_postbox
 from hayon.outgoing import Outgoing, Request
-from hayon.settings import Settings
+from hayon.resealing import survey
+from hayon.settings import PREFIX, Settings
 from hayon.store import checkup
 from hayon.store.database import Database, database_clock
 from hayon.store.migrate import find_difference, find_revision, newest
 from hayon.vault import Vault
-from hayon.wiring import database_url, open_broker, open_media, open_outgoing
+from hayon.wiring import database_url, open_broker, open_media, open_outgoing, public_address
 
 OLDEST_PYTHON = (3, 11)
 CLOCKS_APART_SECONDS = 2.0
@@ -49,6 +51,27 @@ class Finding:
     state: State
     found: str
     mend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """An app that has to be registered at a platform before anybody can be sent to its login page.
+
+    `encrypted`: the platform sends people back to addresses with https only.
+    """
+
+    platform: str
+    name: str
+    encrypted: bool
+
+
+APPS = (
+    App("threads", "Threads", encrypted=True),
+    App("instagram", "Instagram", encrypted=True),
+    App("facebook", "Facebook", encrypted=True),
+    App("tumblr", "Tumblr", encrypted=False),
+)
+"""Mastodon's instances let Hayon register itself, and Bluesky has no login page for it."""
 
 
 class _Ill(Exception):
@@ -81,8 +104,10 @@ async def examine() -> list[Finding]:
     bell = await _look(
         "Broker", "Start RabbitMQ, or set HAYON_BROKER_URL to where it is. Posts wait until then.", _broker, given
     )
+    mail = await _look("Mail", "Set HAYON_SMTP_URL and HAYON_MAIL_FROM. Mails are tried for a day.", _mail, given)
     public = await _look("Public address", "Set HAYON_PUBLIC_URL to the address people open.", _public_address, given)
-    return [python, settings, *folders, *await _database(given), bell, public, *reached]
+    apps = [await _look(f"App: {one.name}", f"See docs/connect/{one.platform}.md.", _app, given, one) for one in APPS]
+    return [python, settings, *folders, *await _database(given), bell, mail, public, *apps, *reached]
 
 
 def show(findings: list[Finding], *, as_json: bool) -> None:
@@ -225,21 +250,27 @@ async def _clock(database: Database) -> str:
 
 async def _secret_key(settings: Settings, database: Database) -> str:
     path = settings.data_dir / "secret.key"
-    sealed = await database.read(checkup.find_sealed)
     secret = settings.secret_key or (path.read_text(encoding="utf-8").strip() if path.exists() else "")
-    if not secret and sealed is None:
+    vault = Vault([secret or "a key that seals nothing: it is counted", *filter(None, [settings.previous_secret_key])])
+    found = await survey(database, vault)
+    if not secret and not found.total:
         return "made by the first start"
     if not secret:
         raise _Ill(f"{path} is gone, and accounts were sealed with it")
-    vault = Vault([secret, *filter(None, [settings.previous_secret_key])])
-    if sealed is None:
+    if found.lost:
+        raise _Ill(f"it does not open what is sealed: {_counted(found.closed)} of {found.total}")
+    if found.left:
+        still = f"opens what is sealed, but {_counted(found.older)} of {found.total} by HAYON_PREVIOUS_SECRET_KEY alone"
+        raise _Ill(still, "Run `hayon secrets reseal`; keep the previous key until then.", State.WARNING)
+    if not found.total:
         return "there; nothing is sealed yet"
-    account_id, credential = sealed
-    try:
-        vault.open(credential, str(account_id))
-    except Misconfigured:
-        raise _Ill("it does not open what is sealed") from None
+    if settings.previous_secret_key:
+        return "opens what is sealed, without HAYON_PREVIOUS_SECRET_KEY"
     return "opens what is sealed"
+
+
+def _counted(places: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in places.items())
 
 
 async def _broker(settings: Settings) -> str:
@@ -264,6 +295,13 @@ async def _broker(settings: Settings) -> str:
     return str(seen)
 
 
+async def _mail(settings: Settings) -> str:
+    postbox = open_postbox(settings.smtp_url, settings.mail_from)
+    if postbox is None:
+        return "none is sent: HAYON_SMTP_URL is not set"
+    return await postbox.check()
+
+
 def _public_address(settings: Settings) -> str:
     public = settings.public_url
     if not public and settings.host in LOOPBACK:
@@ -273,6 +311,24 @@ def _public_address(settings: Settings) -> str:
     if public.startswith("http://") and urlsplit(public).hostname not in LOOPBACK:
         raise _Ill(f"{public} is not encrypted", "Put a proxy with https:// before it.", State.WARNING)
     return public
+
+
+def _app(settings: Settings, wanted: App) -> str:
+    names = [f"{PREFIX}{wanted.platform.upper()}_APP_{part}" for part in ("ID", "SECRET")]
+    given = [getattr(settings, name.removeprefix(PREFIX).lower()) for name in names]
+    if not any(given):
+        return f"none: {wanted.name} can be connected with tokens in hand only"
+    if not all(given):
+        missing = names[given.index("")]
+        words = f"{missing} is not set: {wanted.name} can be connected with tokens in hand only"
+        raise _Ill(words, state=State.WARNING)
+    home = public_address(settings)
+    back = f"{home}/api/accounts/{wanted.platform}/callback"
+    live = getattr(settings, f"{wanted.platform}_url") == getattr(Settings(), f"{wanted.platform}_url")
+    if wanted.encrypted and live and not home.startswith("https://"):
+        words = f"set, but {wanted.name} sends people back by https only, and not to {back}"
+        raise _Ill(words, "Set HAYON_PUBLIC_URL to an address that begins with https://.", State.WARNING)
+    return f"set; people come back to {back}, which has to be registered there"
 
 
 async def _reach(address: str) -> str:

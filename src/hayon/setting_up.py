@@ -1,4 +1,4 @@
-"""`hayon media` and `hayon broker`: what is set up once beside Hayon, a bucket and a RabbitMQ, and looked at ever after."""
+"""`hayon media`, `hayon broker` and `hayon secrets`: what is set up once beside Hayon, a bucket, a RabbitMQ, another secret key, and looked at ever after."""
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +16,9 @@ broker = typer.Typer(
     no_args_is_help=True,
     help="Set up exchanges and queues in the RabbitMQ of HAYON_BROKER_URL, look at them, or bring older ones to the present shape.",
 )
+
+
+secrets = typer.Typer(no_args_is_help=True, help="What is kept sealed, and the secret key that opens it.")
 
 
 @media.command("setup")
@@ -102,6 +105,50 @@ def broker_migrate() -> None:
     done = asyncio.run(migrate(settings.broker_url, rabbit.topology))
     for sentence in done or [f"{_size(rabbit)} have the present shape. Nothing had to change."]:
         typer.echo(sentence)
+
+
+@secrets.command("reseal")
+def secrets_reseal(
+    check: Annotated[bool, typer.Option("--check", help="Change nothing, only say what is left.")] = False,
+) -> None:
+    """After a change of the secret key: seal anew what only the previous one opens. Beside a Hayon at work, as often as wanted."""
+    from hayon.media.reach import ADDRESS_LASTS
+    from hayon.resealing import Found, reseal, survey
+    from hayon.store.database import Database
+    from hayon.store.migrate import require_newest
+    from hayon.wiring import database_url, present_vault
+
+    settings = Settings.read()
+    vault = present_vault(settings)
+
+    async def run() -> Found:
+        url = database_url(settings)
+        await require_newest(url)
+        database = Database(url, name="hayon secrets")
+        try:
+            return await (survey(database, vault) if check else reseal(database, vault, typer.echo))
+        finally:
+            await database.close()
+
+    found = asyncio.run(run())
+    for name, count in found.closed.items():
+        typer.echo(f"{name}: {count:,} open with no key that is set.", err=True)
+    for name, count in found.older.items():
+        typer.echo(f"{name}: {count:,} open with the previous key alone.", err=True)
+    if found.left:
+        typer.echo(
+            "Keep HAYON_PREVIOUS_SECRET_KEY. Are all processes started with the new key? Then run `hayon secrets reseal`.",
+            err=True,
+        )
+    elif not found.lost:
+        hours = int(ADDRESS_LASTS.total_seconds() // 3600)
+        typer.echo(f"All that is sealed, {found.total:,} in number, opens with the present key alone.")
+        if settings.previous_secret_key:
+            typer.echo(
+                f"HAYON_PREVIOUS_SECRET_KEY can be taken away once all processes have run with the present key for {hours} "
+                "hours: addresses of files that were handed out before are signed with the previous one."
+            )
+    raise typer.Exit(1 if found.left or found.lost else 0)
 
 
 def _rabbitmq(settings: Settings) -> "RabbitMQ | None":

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,15 @@ def _lengths(value: str) -> tuple[timedelta, ...]:
 
 def _words(value: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _networks(value: str) -> tuple[str, ...]:
+    for one in _words(value):
+        try:
+            ip_network(one, strict=False)
+        except ValueError:
+            raise ValueError("say addresses or ranges such as 10.0.0.1 or fd00::/8, with commas between them") from None
+    return _words(value)
 
 
 def _setting(meaning: str, read: Callable[[str], Any], default: Any, *, secret: bool = False) -> Any:
@@ -147,7 +157,16 @@ class Settings:
         "who may register: first (the first person only) or open", _one_of("first", "open"), "first"
     )
     trusted_proxies: tuple[str, ...] = _setting(
-        "addresses of proxies whose forwarded client addresses count", _words, ()
+        "addresses or ranges of proxies whose X-Forwarded-For counts; no other header does", _networks, ()
+    )
+    smtp_url: str = _setting(
+        "the server that takes mails: smtp://user:password@host:587 (STARTTLS), or smtps://user:password@host:465; empty sends none",
+        _text,
+        "",
+        secret=True,
+    )
+    mail_from: str = _setting(
+        "whom mails come from, such as Hayon <hayon@example.org>; needed with HAYON_SMTP_URL", _text, ""
     )
 
     bluesky_url: str = _setting("default Bluesky service", _address, "https://bsky.social")
@@ -160,15 +179,22 @@ class Settings:
         "https://video.bsky.app",
     )
     threads_url: str = _setting("where Threads' API is", _address, "https://graph.threads.net")
+    threads_app_id: str = _setting("the Threads app id of the app registered at Meta", _text, "")
+    threads_app_secret: str = _setting("the Threads app secret of that app", _text, "", secret=True)
     threads_version: str = _setting("the version of Threads' API that is spoken", _text, "v1.0")
     instagram_url: str = _setting(
         "where Instagram's API is, for accounts connected by Instagram Login",
         _address,
         "https://graph.instagram.com",
     )
+    instagram_app_id: str = _setting("the Instagram app id of the app registered at Meta", _text, "")
+    instagram_app_secret: str = _setting("the Instagram app secret of that app", _text, "", secret=True)
     facebook_url: str = _setting("where Facebook's API is", _address, "https://graph.facebook.com")
     facebook_app_id: str = _setting(
         "the id of the app whose tokens publish on Facebook; tells its posts from others with the same words", _text, ""
+    )
+    facebook_app_secret: str = _setting(
+        "the secret of that app: with it people connect Pages by logging in at Facebook", _text, "", secret=True
     )
     graph_version: str = _setting("the version of Instagram's and Facebook's API that is spoken", _text, "v25.0")
     resend_containers: bool = _setting(

@@ -54,21 +54,24 @@ class Vault:
 
     def open(self, sealed: bytes, context: str) -> dict[str, Any]:
         """What was sealed for this context. Raises Misconfigured where no key opens it."""
-        head, rest = sealed[:_HEAD_BYTES], sealed[_HEAD_BYTES:]
+        head = sealed[:_HEAD_BYTES]
         if len(head) == _HEAD_BYTES and head[0] == _FORM:
             for key in self._keys:
-                if key.id == head[1]:
-                    with suppress(InvalidTag):
-                        opened: dict[str, Any] = json.loads(key.cipher.decrypt(head[2:], rest, context.encode()))
-                        return opened
+                opened = key.open(sealed, context) if key.id == head[1] else None
+                if opened is not None:
+                    return opened
         raise Misconfigured(
             "A stored credential opens with none of the secret keys. Set HAYON_PREVIOUS_SECRET_KEY to the key it was "
             "sealed with, or put the key file back into the data folder; else its account has to be connected again."
         )
 
-    def needs_resealing(self, sealed: bytes) -> bool:
+    def needs_resealing(self, sealed: bytes, context: str) -> bool:
         """Whether it was sealed under an older key than the first; seal it again to let the older one go."""
-        return sealed[:2] != bytes((_FORM, self._keys[0].id))
+        first, *older = self._keys
+        if sealed[:2] != bytes((_FORM, first.id)):
+            return True
+        # a key's name is one byte, and an older one may share it: then only opening tells
+        return any(key.id == first.id for key in older) and first.open(sealed, context) is None
 
     def sign(self, purpose: str, payload: Mapping[str, Any], expires_at: datetime) -> str:
         """A token that carries the payload in the open, fit for addresses and cookies, good for one purpose until then."""
@@ -114,6 +117,14 @@ class _Key:
     id: int
     cipher: AESGCM
     signing: bytes
+
+    def open(self, sealed: bytes, context: str) -> dict[str, Any] | None:
+        """What was sealed under this key for this context; None for anything else."""
+        with suppress(InvalidTag):
+            nonce, rest = sealed[2:_HEAD_BYTES], sealed[_HEAD_BYTES:]
+            opened: dict[str, Any] = json.loads(self.cipher.decrypt(nonce, rest, context.encode()))
+            return opened
+        return None
 
     def mac(self, purpose: str, body: bytes) -> bytes:
         name = purpose.encode()

@@ -13,12 +13,14 @@ from hayon import __version__, telemetry
 from hayon.accounts import Accounts
 from hayon.brokers.contract import Broker
 from hayon.brokers.embedded import EmbeddedBroker
+from hayon.connecting import Connecting
 from hayon.delivery.agreement import Agreement
 from hayon.delivery.deliver import Delivery, Times
 from hayon.delivery.files import Files
 from hayon.delivery.locating import Locating
 from hayon.delivery.mirroring import Mirroring
 from hayon.delivery.relay import Relay
+from hayon.delivery.renewing import Renewing
 from hayon.delivery.ringing import Ringing
 from hayon.delivery.sources import FromBells, FromIndex
 from hayon.delivery.submit import Submission
@@ -28,6 +30,7 @@ from hayon.domain.pacing import Patience
 from hayon.errors import BrokerUnreachable, Misconfigured
 from hayon.media import LocalFolder, MediaStore, Reach, fit_bytes
 from hayon.media.s3 import S3Bucket, S3Place, read_s3_url
+from hayon.notifying import Leaving, open_postbox
 from hayon.outgoing import Outgoing
 from hayon.platforms.bluesky import Bluesky
 from hayon.platforms.contract import Platform
@@ -68,6 +71,7 @@ class Hayon:
     reach: Reach
     platforms: Mapping[str, Platform]
     accounts: Accounts
+    connecting: Connecting
     submission: Submission
     worker: Worker
     relay: Relay
@@ -75,6 +79,8 @@ class Hayon:
     mirroring: Mirroring
     tending: Tending
     locating: Locating
+    renewing: Renewing
+    leaving: Leaving
     wakeups: Wakeups
     agreement: Agreement
     vitals: Vitals
@@ -93,7 +99,8 @@ class Hayon:
         if Part.RELAY in parts:
             duties |= {
                 "sweep": self.relay.sweep(), "parking": self.mirroring.run(), "media": self.tending.run(),
-                "locating": self.locating.run(),
+                "locating": self.locating.run(), "leaving": self.leaving.run(),
+                "renewing": self.renewing.run(),
             }  # fmt: skip
             if self.broker.by_name:
                 duties["ring"] = self.ringing.run()
@@ -165,6 +172,7 @@ async def open_hayon(
         else:
             await require_newest(url)
         database = database or Database(url)
+        database.mailing = bool(settings.smtp_url)
         outgoing = outgoing or open_outgoing(settings)
         hayon = _put_together(settings, database, outgoing)
         try:
@@ -184,7 +192,7 @@ def database_url(settings: Settings) -> str:
 
 def _put_together(settings: Settings, database: Database, outgoing: Outgoing) -> Hayon:
     secret = settings.secret_key or load_or_make_secret_key(settings.data_dir / "secret.key")
-    vault = Vault([secret, *([settings.previous_secret_key] if settings.previous_secret_key else [])])
+    vault = _vault(settings, secret)
     media = open_media(settings, vault, outgoing)
     reach = Reach(media, outgoing, settings.public_url or _listened_at(settings))
     platforms = make_platforms(settings)
@@ -222,11 +230,35 @@ def _put_together(settings: Settings, database: Database, outgoing: Outgoing) ->
     )  # fmt: skip
     return Hayon(
         settings, database, broker, vault, outgoing, media, reach, platforms, accounts,
+        Connecting(database, vault, outgoing, platforms, accounts),
         Submission(database, wakeups.wake, platforms, reach), worker, relay, ringing,
         Mirroring(database, broker, every=settings.sweep_every), Tending(database, media),
-        Locating(database, accounts, platforms, outgoing, poll=settings.poll), wakeups,
+        Locating(database, accounts, platforms, outgoing, poll=settings.poll),
+        Renewing(database, accounts, every=settings.sweep_every),
+        Leaving(
+            database, vault, outgoing, open_postbox(settings.smtp_url, settings.mail_from),
+            public_url=public_address(settings), poll=settings.poll,
+        ),
+        wakeups,
         Agreement(database, media), Vitals(database, broker, tuple(platforms)),
     )  # fmt: skip
+
+
+def public_address(settings: Settings) -> str:
+    """Where people and platforms reach this, as far as the settings say, without a slash at its end."""
+    return (settings.public_url or _listened_at(settings)).rstrip("/")
+
+
+def present_vault(settings: Settings) -> Vault:
+    """The vault of a Hayon that exists. Raises Misconfigured where it has no key: none is made here."""
+    path = settings.data_dir / "secret.key"
+    if not settings.secret_key and not path.exists():
+        raise Misconfigured(f"There is no secret key: HAYON_SECRET_KEY is not set, and {path} is not there.")
+    return _vault(settings, settings.secret_key or load_or_make_secret_key(path))
+
+
+def _vault(settings: Settings, secret: str) -> Vault:
+    return Vault([secret, *([settings.previous_secret_key] if settings.previous_secret_key else [])])
 
 
 def _listened_at(settings: Settings) -> str:
@@ -238,13 +270,14 @@ def open_outgoing(settings: Settings) -> Outgoing:
     """The one way out, for these settings. Whoever opens it closes it."""
     named = (
         settings.bluesky_url, settings.bluesky_video_url, settings.mastodon_url, settings.threads_url,
-        settings.instagram_url, settings.facebook_url, settings.tumblr_url, settings.public_url,
+        settings.instagram_url, settings.facebook_url, settings.tumblr_url,
     )  # fmt: skip
     place = media_place(settings)
-    trusted = [*(address for address in named if address), *(place.origins if place else ())]
+    own = [*([settings.public_url] if settings.public_url else ()), *(place.origins if place else ())]
     return Outgoing(
         identity=f"Hayon/{__version__}", timeout_seconds=settings.call_deadline.total_seconds(),
-        trusted_origins=trusted, allow_private_addresses=settings.allow_private_addresses,
+        trusted_origins=[address for address in named if address], own_origins=own,
+        allow_private_addresses=settings.allow_private_addresses,
     )  # fmt: skip
 
 
@@ -254,13 +287,26 @@ def make_platforms(settings: Settings) -> dict[str, Platform]:
     resend, version = settings.resend_containers, settings.graph_version
     return {
         "bluesky": bluesky,
-        "threads": Threads(settings.threads_url, settings.threads_version, resend=resend),
-        "instagram": Instagram(settings.instagram_url, version, resend=resend),
+        "threads": Threads(
+            settings.threads_url,
+            settings.threads_version,
+            resend=resend,
+            app_id=settings.threads_app_id,
+            app_secret=settings.threads_app_secret,
+        ),
+        "instagram": Instagram(
+            settings.instagram_url,
+            version,
+            resend=resend,
+            app_id=settings.instagram_app_id,
+            app_secret=settings.instagram_app_secret,
+        ),
         "facebook": Facebook(
             settings.facebook_url,
             version=version,
             two_phase_text=settings.facebook_drafts,
             app_id=settings.facebook_app_id,
+            app_secret=settings.facebook_app_secret,
         ),
         "mastodon": Mastodon(),
         "tumblr": Tumblr(

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
+from hayon.doctor import APPS, App
 from hayon.domain.model import Account
 from hayon.store import accounts, users
 from hayon.store.checkup import find_weaknesses
@@ -18,6 +19,7 @@ from hayon.store.generation import read_generation
 from hayon.store.migrate import migrate
 from hayon.vault import Vault
 from tests.cli.conftest import Run
+from tests.house.tree import ROOT
 from tests.servers.ports import free_port
 from tests.servers.postgres import PostgresAddress
 from tests.servers.sandbox import Sandbox
@@ -66,7 +68,33 @@ def test_a_healthy_house(hayon: Run, ready_url: str, sandbox: Sandbox) -> None:
     assert code == 0
     assert {name: one["state"] for name, one in findings.items()} == dict.fromkeys(
         ["Python", "Settings", "Data folder", "Media folder", "Database", "Durability", "Generation", "Clock", "Secret key",
-         "Broker", "Public address", "Network: Bluesky", "Network: Mastodon"], "ok")  # fmt: skip
+         "Broker", "Public address", "Mail", "App: Threads", "App: Instagram", "App: Facebook", "App: Tumblr", "Network: Bluesky",
+         "Network: Mastodon"], "ok")  # fmt: skip
+
+
+@pytest.mark.parametrize("one", APPS, ids=lambda one: one.platform)
+def test_an_app_is_set_or_not_and_people_can_come_back_or_not(hayon: Run, one: App) -> None:
+    name, key = f"App: {one.name}", one.platform.upper()
+    app = {f"{key}_APP_ID": "id", f"{key}_APP_SECRET": "hidden"}
+
+    def found(**settings: str) -> tuple[str, str, str]:
+        said = hayon("doctor", "--json", **settings)
+        assert "hidden" not in said.out
+        finding = _findings(said.out)[name]
+        assert finding["state"] != "failed"
+        return finding["state"], finding["found"], finding["mend"]
+
+    assert found() == ("ok", f"none: {one.name} can be connected with tokens in hand only", "")
+    half = found(**{f"{key}_APP_ID": "id"})
+    assert (half[0], half[1].partition(" ")[0]) == ("warning", f"HAYON_{key}_APP_SECRET")
+    back = f"https://hayon.example/api/accounts/{one.platform}/callback"
+    at_home = found(**app, PUBLIC_URL="https://hayon.example")
+    assert at_home == ("ok", f"set; people come back to {back}, which has to be registered there", "")
+    assert (found(**app)[0], "HAYON_PUBLIC_URL" in found(**app)[2]) == (
+        ("warning", True) if one.encrypted else ("ok", False)
+    )
+    assert found(**app, **{f"{key}_URL": "http://127.0.0.1:9/x"})[0] == "ok"  # a simulated one minds nothing
+    assert (ROOT / "docs" / "connect" / f"{one.platform}.md").is_file()
 
 
 def test_the_table_says_the_same_to_a_person(hayon: Run) -> None:
@@ -193,7 +221,13 @@ async def test_a_key_that_opens_nothing(hayon: Run, ready_url: str, tmp_path: Pa
     assert "HAYON_PREVIOUS_SECRET_KEY" in findings["Secret key"]["mend"]
 
     rolled = keys | {"SECRET_KEY": "another key, long enough as well", "PREVIOUS_SECRET_KEY": KEY}
+    code, findings = _examined(hayon, **rolled)
+    assert (code, findings["Secret key"]["state"]) == (0, "warning")
+    assert findings["Secret key"]["found"].endswith("1 accounts of 1 by HAYON_PREVIOUS_SECRET_KEY alone")
+    assert "hayon secrets reseal" in findings["Secret key"]["mend"]
+    assert hayon("secrets", "reseal", **rolled).code == 0
     assert _examined(hayon, **rolled)[1]["Secret key"]["state"] == "ok"
+    assert _examined(hayon, **rolled | {"PREVIOUS_SECRET_KEY": ""})[1]["Secret key"]["found"] == "opens what is sealed"
 
     code, findings = _examined(hayon, DATABASE_URL=ready_url)
     assert (code, findings["Secret key"]["found"]) == (

@@ -1,10 +1,20 @@
 """`hayon migrate` brings a database of either kind to its newest shape, and says from what to what."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID, uuid4
 
-from hayon.store.migrate import find_difference, newest
+import pytest
+import sqlalchemy as sa
+from alembic import command
+
+from hayon.store.database import Database, Tx
+from hayon.store.migrate import find_difference, migrate, newest
+from hayon.store.schema import accounts, posts, targets, users
 from tests.cli.conftest import Run
 from tests.servers.ports import free_port
+
+AT = datetime(2026, 11, 21, 12, 1, tzinfo=UTC)
 
 
 async def test_it_says_from_what_to_what(hayon: Run, database_url: str) -> None:
@@ -26,3 +36,56 @@ def test_a_database_that_does_not_answer_is_a_sentence(hayon: Run) -> None:
     assert said.code == 1
     assert said.err.startswith("The database did not answer")
     assert "hidden" not in said.err + said.out
+
+
+async def test_posts_of_an_older_version_are_too_late_when_they_said_so(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How late a post may go out stood on the post alone before shape 0006."""
+    (tmp_path / "data").mkdir()
+    upgrade = command.upgrade
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "upgrade", lambda config, _: upgrade(config, "0005"))
+        await migrate(database_url)
+    made = [
+        (AT, 600, "pending"),
+        (AT, None, "pending"),
+        (None, 600, "pending"),
+        (AT, 90, "failed"),
+        (AT, 0, "unconfirmed"),
+    ]
+    database = Database(database_url)
+    try:
+        ids = await database.write(lambda tx: [_insert(tx, *one) for one in made])
+        await migrate(database_url)
+        found = await database.read(lambda tx: tx.all(sa.select(targets.c.id, targets.c.too_late_at)))
+        told = {row.id: row.too_late_at for row in found}
+    finally:
+        await database.close()
+    assert [told[one] for one in ids] == [AT + timedelta(seconds=600), None, None, None, AT]
+
+
+def _insert(tx: Tx, scheduled_at: datetime | None, lateness: int | None, status: str) -> UUID:
+    """A target with its post, in columns that shape 0005 has."""
+    one, now = uuid4(), datetime.now(UTC)
+    person = {"id": one, "email": str(one), "password_hash": "", "name": "", "timezone": "UTC", "is_admin": False}
+    account = {
+        "id": one, "user_id": one, "platform": "mastodon", "host": "", "remote_id": "", "handle": "", "display_name": "",
+        "is_default": True, "credential": b"", "credential_version": 1, "refresh_wanted": False, "health": "active",
+        "needs_reconnection": False, "health_message": "", "facts": {}, "connected_at": now,
+    }  # fmt: skip
+    post = {
+        "id": one, "user_id": one, "status": "SCHEDULED", "needs_attention": False, "content": {}, "overrides": {},
+        "selected": {}, "scheduled_at": scheduled_at, "timezone": "UTC", "max_lateness_seconds": lateness, "version": 1,
+        "media_count": 0, "correlation_id": "", "created_at": now, "updated_at": now,
+    }  # fmt: skip
+    target = dict.fromkeys(("position", "version", "fence", "claims", "lost_leases", "tries", "waits", "looks", "attempts", "checkpoint_version"), 0) | {
+        "id": one, "post_id": one, "user_id": one, "account_id": one, "platform": "mastodon", "status": status,
+        "due_at": now, "waiting_for": "", "idempotency_key": "", "doubted": False, "stop_asked": False, "message": "",
+        "code": "", "created_at": now, "updated_at": now,
+        "open_attempt_id": one if status == "unconfirmed" else None,
+    }  # fmt: skip
+    for table, values in ((users, person | {"created_at": now}), (accounts, account), (posts, post), (targets, target)):
+        older = sa.table(table.name, *(sa.column(name, table.c[name].type) for name in values))
+        tx.run(sa.insert(older).values(**values))
+    return one

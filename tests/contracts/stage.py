@@ -16,6 +16,7 @@ from hayon.errors import NotYet, Unconfirmed
 from hayon.outgoing import Outgoing
 from hayon.platforms.contract import Connected, Parcel, Platform, SaveCheckpoint
 from hayon.sandbox.app import running
+from hayon.sandbox.meta.renewing import APP_SECRET, FACEBOOK_APP_ID, INSTAGRAM_APP_ID, THREADS_APP_ID
 from hayon.sandbox.model import Account as Profile
 from hayon.sandbox.sites import SITES
 from hayon.sandbox.tumblr import CONSUMER_KEY, CONSUMER_SECRET
@@ -67,13 +68,21 @@ TRAITS: Mapping[str, Traits] = {
 PLATFORMS = tuple(TRAITS)
 
 
-def adapter_of(platform: str, url: str) -> Platform:
+APPS: Mapping[str, tuple[str, str]] = {
+    "threads": (THREADS_APP_ID, APP_SECRET),
+    "instagram": (INSTAGRAM_APP_ID, APP_SECRET),
+    "facebook": (FACEBOOK_APP_ID, APP_SECRET),
+    "tumblr": (CONSUMER_KEY, CONSUMER_SECRET),
+}
+"""The apps that an operator has registered, at the simulated platforms that want that: id and secret."""
+
+
+def adapter_of(platform: str, url: str, apps: Mapping[str, tuple[str, str]] = APPS) -> Platform:
     """The adapter as it is wired for a simulated platform at this address."""
     at = {f"{name}_url": f"{url}/{name}" for name in ("bluesky", "threads", "instagram", "facebook", "tumblr")}
-    settings = replace(
-        Settings(), **at, bluesky_video_url="", tumblr_app_id=CONSUMER_KEY, tumblr_app_secret=CONSUMER_SECRET
-    )
-    return make_platforms(settings)[platform]
+    ids = {f"{name}_app_id": app_id for name, (app_id, _) in apps.items()}
+    secrets = {f"{name}_app_secret": secret for name, (_, secret) in apps.items()}
+    return make_platforms(replace(Settings(), **at, bluesky_video_url="", **ids, **secrets))[platform]
 
 
 def picture(number: int) -> bytes:

@@ -1,7 +1,7 @@
 """A scripted platform behind the real contract, with a ledger: what the heart's own tests deliver to. It speaks no HTTP."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,8 +20,20 @@ from hayon.domain.pacing import Patience
 from hayon.domain.rules import MediaRules, Rules
 from hayon.errors import PlatformError, Unconfirmed
 from hayon.media import Reach
-from hayon.outgoing import Outgoing, Request
-from hayon.platforms.contract import Absent, Connected, Credential, Found, Look, Parcel, SaveCheckpoint, Send, Unclear
+from hayon.outgoing import Answer, Outgoing, Request
+from hayon.platforms.contract import (
+    Absent,
+    Allowance,
+    Authorization,
+    Connected,
+    Credential,
+    Found,
+    Look,
+    Parcel,
+    SaveCheckpoint,
+    Send,
+    Unclear,
+)
 from hayon.store import accounts, outbox
 from hayon.store.database import Database, Tx, new_id
 from hayon.store.moves import lock_free_posts
@@ -85,7 +97,11 @@ class Scripted:
     unclear: bool = False
     saves: bool = True
     fetches_media: bool = False
+    has_quota: bool = False
     addresses: dict[str, str | None] = field(default_factory=dict)
+    renewing: datetime | None = None
+    revoked: list[str] = field(default_factory=list)
+    told: tuple[Allowance, ...] = ()
 
     def rules(self, facts: Mapping[str, Any]) -> Rules:
         return Rules(self.platform, self.platform.title(), 300, "characters", _count, MediaRules(0, (), 0))
@@ -136,6 +152,40 @@ class Scripted:
 
     async def connect(self, given: Mapping[str, Any], outgoing: Outgoing) -> Connected:
         return Connected(given["name"], given["name"], "https://scripted.test", {"secret": given["name"]})
+
+    def host_of(self, given: Mapping[str, Any]) -> str:
+        return "https://scripted.test"
+
+    async def authorize(
+        self,
+        given: Mapping[str, Any],
+        redirect_uri: str,
+        state: str,
+        registered: Mapping[str, Any] | None,
+        outgoing: Outgoing,
+    ) -> Authorization:
+        url = f"https://scripted.test/authorize?state={state}&redirect_uri={redirect_uri}"
+        return Authorization(url, {"verifier": "v"}, registered or {"app": "of this house"})
+
+    async def exchange(
+        self, returned: Mapping[str, str], kept: Mapping[str, Any], redirect_uri: str, outgoing: Outgoing
+    ) -> Sequence[Connected]:
+        return [
+            Connected(name, name, "https://scripted.test", {"secret": name}) for name in returned["code"].split(",")
+        ]
+
+    def renew_at(self, credential: Credential) -> datetime | None:
+        return self.renewing
+
+    async def revoke(self, account: Account, credential: Credential, outgoing: Outgoing) -> bool:
+        self.revoked.append(account.handle)
+        return True
+
+    async def allowances(self, account: Account, credential: Credential, outgoing: Outgoing) -> Sequence[Allowance]:
+        return self.told
+
+    def read_allowances(self, answer: Answer, now: datetime) -> Sequence[Allowance]:
+        return ()
 
     def expires_soon(self, credential: Credential, now: datetime) -> bool:
         return bool(credential.get("stale"))

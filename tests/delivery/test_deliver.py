@@ -521,7 +521,8 @@ async def test_a_disconnected_account_fails_what_was_not_sent_and_still_looks_fo
     sent = await ready.submit("sent")
     await ready.deliver_due()
     waiting = await ready.submit("waiting")
-    assert await ready.database.write(accounts.disconnect, ready.user_id, account.id) == 2
+    left = await ready.database.write(accounts.disconnect, ready.user_id, account.id)
+    assert (left.unfinished, left.is_needed) == (2, True)
     ready.clock.forward(10)
     await ready.deliver_due()
     assert (await ready.target(sent)).status == "completed"

@@ -34,6 +34,7 @@ from hayon.errors import (
     Unconfirmed,
     Unreachable,
 )  # fmt: skip
+from hayon.platforms.contract import Allowance
 from hayon.store import outbox
 from hayon.store.migrate import migrate
 from hayon.store.schema import attempts, posts, receipts, targets
@@ -204,6 +205,12 @@ class Machine(RuleBasedStateMachine):
     def match_by(self, exact: bool) -> None:
         self.house.platform.exact = exact
 
+    @rule(counts=st.booleans())
+    def count_posts(self, counts: bool) -> None:
+        """It allows three in ten minutes to each account, and says so when it is asked; or it does not say."""
+        self.house.platform.has_quota = counts
+        self.house.platform.told = (Allowance("posts", 3, 3, 600),)
+
     # ---- what must hold whatever happened
 
     @invariant()
@@ -232,6 +239,9 @@ class Machine(RuleBasedStateMachine):
             copy = live.get(row.idempotency_key)
             if row.open_attempt_id is not None:
                 assert row.status in {T.PROCESSING, T.UNCONFIRMED}
+            if row.slot_at is not None:
+                assert row.status in {T.PENDING, T.PROCESSING}
+                assert row.open_attempt_id is None
             if row.status == T.PENDING:
                 assert row.due_at is not None
             if row.status == T.PROCESSING:

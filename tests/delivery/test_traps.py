@@ -95,10 +95,10 @@ async def test_disconnecting_and_an_intent_do_not_pass_each_other(on_postgres: H
     reached, go = asyncio.Event(), asyncio.Event()
 
     def slowly(tx: Any) -> int:
-        count = accounts.disconnect(tx, house.user_id, account.id)
+        left = accounts.disconnect(tx, house.user_id, account.id)
         reached.set()
         await_only(go.wait())
-        return count
+        return left.unfinished
 
     leaving = asyncio.create_task(house.database.write(slowly))
     await reached.wait()

@@ -183,3 +183,19 @@ def test_a_person_who_is_asked_is_shown() -> None:
 
 def test_only_these_may_hold_an_open_intent() -> None:
     assert {T.PROCESSING, T.UNCONFIRMED} == MAY_HOLD_AN_OPEN_INTENT
+
+
+@pytest.mark.parametrize(("days", "status"), [(0, T.PENDING), (29, T.PENDING), (31, T.FAILED)])
+def test_a_turn_within_an_allowance_may_be_days_ahead_and_uses_up_no_patience_of_a_limit(
+    days: int, status: TargetStatus
+) -> None:
+    since = NOW - timedelta(days=days)
+    standing = Standing(waits=days, first_wait_at=since, waiting_for="allowance")
+    planned = Outcome(Ended.RATE_LIMITED, "Used up.", until=NOW + timedelta(days=6), planned=True)
+    decided = settle(standing, planned, NOW, PATIENCE)
+    assert decided.status is status
+    assert decided.tries == 0
+    if status is T.PENDING:
+        assert decided.due_at == NOW + timedelta(days=6)
+    refused = settle(standing, Outcome(Ended.RATE_LIMITED, "Slow down.", until=planned.until), NOW, PATIENCE)
+    assert (refused.status, refused.due_at) == (T.PENDING, NOW + PATIENCE.longest_limit)  # a row of another kind begins

@@ -174,7 +174,7 @@ def test_every_check_of_the_doctor_is_documented() -> None:
         if isinstance(node, ast.Call) and dotted(node.func) in {"_look", "Finding"} and node.args
     ]
     checks = {
-        one.value if isinstance(one, ast.Constant) else "Network"
+        one.value if isinstance(one, ast.Constant) else ast.unparse(one.values[0]).strip("'").partition(":")[0]
         for one in made
         if isinstance(one, ast.Constant | ast.JoinedStr)
     }
@@ -228,7 +228,7 @@ def _family(one: Any) -> str:
 
 def _api() -> Any:
     """The description of the API. It needs no database: only what a request asks for would."""
-    nobody: Any = SimpleNamespace(database=None)
+    nobody: Any = SimpleNamespace(database=None, settings=Settings())
     return build(nobody).openapi()
 
 

@@ -213,7 +213,8 @@ async def test_a_token_of_one_kind_is_not_of_the_other(tumblr: Tumblelog) -> Non
         ({"client_secret": "wrong"}, UNAUTHORIZED),
         ({"refresh_token": "nobodys"}, UNAUTHORIZED),
         ({"grant_type": "password"}, (400, 0)),
-        ({"grant_type": "authorization_code"}, (501, 0)),
+        ({"grant_type": "authorization_code"}, (400, 0)),
+        ({"grant_type": "client_credentials"}, (501, 0)),
     ],
 )
 async def test_renewals_that_are_refused(tumblr: Tumblelog, changed: dict[str, str], expected: tuple[int, int]) -> None:

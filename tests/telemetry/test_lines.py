@@ -18,8 +18,6 @@ def written(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
     monkeypatch.setattr(sys, "stderr", err)
     telemetry.set_up(request.param)
     structlog.configure(cache_logger_on_first_use=False)
-    # a logger that an earlier test used keeps what was set up then
-    monkeypatch.setattr("hayon.telemetry.vocabulary._log", structlog.get_logger("hayon"))
     return err
 
 
@@ -73,7 +71,6 @@ def test_a_command_that_set_nothing_up_is_not_interrupted(
 ) -> None:
     """`hayon doctor --json` calls platforms, too, and a program reads what it prints."""
     structlog.reset_defaults()
-    monkeypatch.setattr("hayon.telemetry.vocabulary._log", structlog.get_logger("hayon"))
     telemetry.emit("call.unanswered", level="debug")
     assert capfd.readouterr() == ("", "")
 

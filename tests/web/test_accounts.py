@@ -29,7 +29,7 @@ async def test_connecting_checks_first_and_keeps_secrets_sealed(
     assert answer.status == 201, answer.text
     account = answer.json
     assert (account["platform"], account["isDefault"]) == (platform, True)
-    assert account["health"] == {"status": "active", "needsReconnection": False, "message": ""}
+    assert account["health"] == {"status": "active", "needsReconnection": False, "message": "", "mend": ""}
     assert account["rules"]["text"]["limit"] in {300, 500}
     assert (await ada.get("/api/accounts")).json["accounts"] == [account]
     secret = given.get("appPassword") or given["accessToken"]

@@ -12,6 +12,8 @@ from tests.web.house import PASSWORD, at_work, open_house
 from tests.web.test_deciding import wait_for
 from tests.web.test_people import first_comes
 from tests.web.test_posts import simple
+from tests.web.test_resets import forget, tokens, use
+from tests.web.test_sessions import NEW, alive, listed, sign_in
 
 
 async def test_one_of_many_is_the_first(tmp_path: Path, migrated_postgres_url: str) -> None:
@@ -59,3 +61,26 @@ async def test_the_last_use_of_a_key_is_written_once_in_a_while(
         assert len(set(seen)) == 1
         answer = await house.visitor().post("/api/auth/login", {"email": "ada@example.org", "password": PASSWORD})
         assert answer.status == 200
+
+
+async def test_people_come_in_and_go_out(tmp_path: Path, migrated_postgres_url: str) -> None:
+    async with open_house(tmp_path, database_url=migrated_postgres_url) as house:
+        house.hayon.database.mailing = True
+        ada = await house.register()
+        phones = await asyncio.gather(*(sign_in(house, f"Phone {number}") for number in range(3)))
+        assert {"Phone 0", "Phone 1", "Phone 2"} < {one["agent"] for one in await listed(ada)}
+        changed = await ada.post("/api/auth/password", {"password": PASSWORD, "newPassword": NEW})
+        assert changed.json["endedSessions"] == 3
+        assert await alive(ada, *phones) == [True, False, False, False]
+        asked = await asyncio.gather(*(forget(house) for _ in range(5)))
+        assert Counter(answer.status for answer in asked) == Counter({202: 3, 429: 2})
+        (first, *others) = await tokens(house)
+        assert len(others) == 2
+        used = await asyncio.gather(*(use(house, first) for _ in range(4)))
+        assert Counter(answer.status for answer in used) == Counter({200: 1, 404: 3})
+        assert [(await use(house, token)).status for token in others] == [404, 404]
+        assert await alive(ada) == [False]
+        wanted = {"email": "new@example.org", "password": PASSWORD}
+        people = [await house.register(f"{name}@example.org") for name in "bcd"]
+        answers = await asyncio.gather(*(one.ask("PATCH", "/api/auth/me", wanted) for one in people))
+        assert Counter(answer.status for answer in answers) == Counter({200: 1, 409: 2})

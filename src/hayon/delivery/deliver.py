@@ -14,16 +14,18 @@ from structlog.contextvars import bound_contextvars
 
 from hayon import telemetry
 from hayon.accounts import Accounts, Sealed
+from hayon.delivery.allowing import Allowing
 from hayon.delivery.files import Files
 from hayon.delivery.outcomes import StepEnded, read_error, storable
 from hayon.domain import rules as rule_table
 from hayon.domain.lifecycle import Ended, Outcome, Settlement, TargetStatus
 from hayon.domain.model import Claim, Content
-from hayon.domain.pacing import Patience, too_late
+from hayon.domain.pacing import TOO_LATE, Patience, too_late
 from hayon.errors import Conflict, DatabaseUnreachable, LeaseLost
-from hayon.outgoing import Answer, Deadline, Outgoing, Request
+from hayon.outgoing import Answer, Deadline, Outgoing, Request, boot_seconds
 from hayon.platforms.contract import Absent, Found, Parcel, Platform, Unclear
 from hayon.store import gathering, hosts, settling
+from hayon.store.allowances import Scoped
 from hayon.store.database import Database
 
 
@@ -44,10 +46,13 @@ class Carried:
     claim: Claim
     platform: Platform
     gathered: gathering.Gathered = field(init=False)
+    gathered_seconds: float = 0.0
     parcel: Parcel = field(init=False)
     handles: Mapping[str, Any] = field(default_factory=dict)
     attempt_id: UUID | None = None
     call_seconds: float | None = None
+    probing: bool = False
+    told: Scoped | None = None
 
 
 class Delivery:
@@ -65,6 +70,7 @@ class Delivery:
         self._times = times
         self._patience = patience
         self._link_cards = link_cards
+        self._allowing = Allowing(database, outgoing, times.lease)
 
     async def deliver(self, claim: Claim, *, rung_by: str = "") -> Settlement | None:
         """Carries one claimed target through its steps. None where another worker owns it by now, or nothing could be
@@ -111,6 +117,7 @@ class Delivery:
     async def _gather(self, carried: Carried) -> None:
         claim = carried.claim
         found = carried.gathered = await self._database.read(gathering.gather, claim)
+        carried.gathered_seconds = boot_seconds()
         alt_texts = {use.media_id: use.alt_text for use in found.content.media}
         renew = partial(self._database.write, settling.renew_lease, claim, self._times.lease)
         carried.parcel = Parcel(
@@ -156,7 +163,7 @@ class Delivery:
     async def _pace(self, carried: Carried) -> None:
         claim, found = carried.claim, carried.gathered
         if too_late(claim.scheduled_at, claim.max_lateness, found.now):
-            raise StepEnded(Outcome(Ended.TOO_LATE, "It is later than this post allows, so it was not sent."))
+            raise StepEnded(Outcome(Ended.TOO_LATE, TOO_LATE, str(Ended.TOO_LATE)))
         if found.blocked_until is not None and found.blocked_until > found.now:
             message = "The platform asked this account to wait."
             raise StepEnded(Outcome(Ended.RATE_LIMITED, message, until=found.blocked_until))
@@ -165,6 +172,7 @@ class Delivery:
             if probe_at is not None:
                 message = f"{found.account.host} cannot be reached at the moment."
                 raise StepEnded(Outcome(Ended.UNREACHABLE, message, until=probe_at))
+        carried.probing = await self._allowing.take_turn(claim, carried.platform, carried.parcel, found)
 
     def _check(self, carried: Carried) -> None:
         found = carried.gathered
@@ -193,14 +201,17 @@ class Delivery:
         if carried.attempt_id is None:
             raise StepEnded(Outcome(Ended.OVERTAKEN, "It was changed or stopped while it was being prepared."))
         telemetry.emit("target.intended", **_names(carried.claim))
-        calls = 0
+        calls, found = 0, carried.gathered
 
         async def send(request: Request) -> Answer:
             nonlocal calls
             calls += 1
             if calls > 1:
                 raise AssertionError("publish() makes exactly one call")
-            return await self._outgoing.send(request, deadline=deadline, commit=True)
+            answer = await self._outgoing.send(request, deadline=deadline, commit=True)
+            answered_at = found.now + timedelta(seconds=boot_seconds() - carried.gathered_seconds)
+            carried.told = self._allowing.read(carried.claim, carried.platform, found, answer, answered_at)
+            return answer
 
         began = time.perf_counter()
         try:
@@ -214,17 +225,23 @@ class Delivery:
         outcome = storable(outcome, self._version_of(carried))
         claim, wait, lease_end = carried.claim, 0.05, Deadline.after(self._times.lease.total_seconds())
         holds_receipt = outcome.receipt is not None and not outcome.adopted
+        told = self._allowing.learn(claim, outcome, carried.told, probing=carried.probing)
         if carried.call_seconds is not None:
             telemetry.calls.labels(claim.platform, str(outcome.ended)).observe(carried.call_seconds)
         while True:
             try:
                 settlement = await self._database.write(
-                    settling.settle_try, claim, outcome, attempt_id=carried.attempt_id, patience=self._patience
-                )
+                    settling.settle_try, claim, outcome, attempt_id=carried.attempt_id, patience=self._patience,
+                    told=told,
+                )  # fmt: skip
             except (LeaseLost, Conflict) as error:
                 telemetry.emit("target.lease_lost", level="warning", **_names(claim), reason=str(error))
                 return None
             except Exception as error:  # noqa: BLE001 - a receipt is written whatever stands in the way
+                if told:
+                    telemetry.emit("allowance.unread", level="warning", **_names(claim), reason=type(error).__name__)
+                    told = None  # whatever it is, it must not stand in the way of what was published
+                    continue
                 passing = isinstance(error, DatabaseUnreachable) and not lease_end.passed()
                 if not holds_receipt and not passing:
                     telemetry.emit("target.lease_lost", level="error", **_names(claim), reason=repr(error))

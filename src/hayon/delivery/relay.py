@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from hayon import telemetry
 from hayon.errors import DatabaseUnreachable
 from hayon.outgoing import boot_seconds
-from hayon.store import accounts, outbox
+from hayon.store import accounts, connections, lateness, outbox
 from hayon.store.database import Database, end_stalled
 from hayon.store.wakeups import Wakeups
 
@@ -47,7 +47,7 @@ class Relay:
             await asyncio.sleep(self._poll)
 
     async def sweep(self) -> None:
-        """Takes back lost leases, however old, and repairs summaries; again and again."""
+        """Takes back lost leases, however old, fails what is too late, and repairs summaries; again and again."""
         while True:
             try:
                 await self.sweep_once()
@@ -68,10 +68,21 @@ class Relay:
         repaired = await self._database.write(outbox.repair_summaries)
         if repaired:
             telemetry.emit("post.summary_repaired", level="error", count=repaired)
+        await self._fail_late()
         await self._database.write(accounts.forget_credentials)
+        await self._database.write(connections.forget)
         if rescued:
             self._wakeups.wake()
         return len(rescued)
+
+    async def _fail_late(self) -> None:
+        """What is too late waits for no worker."""
+        while True:
+            late = await self._database.write(lateness.fail_late)
+            for one in late:
+                telemetry.emit("target.too_late", platform=one.platform, target_id=str(one.target_id))
+            if not late:
+                return
 
     def _set_timer(self, due_at: datetime, seconds: float) -> None:
         if due_at in self._timers:

@@ -87,7 +87,8 @@ class Outcome:
     """What one try came to.
 
     `proves_absence`: the answer proves that nothing went live. `until` is the platform's own time (aware, UTC),
-    `wait_seconds` a wish to wait. `adopted` tells a copy found by looking from the call's own answer, `exact` that it was
+    `wait_seconds` a wish to wait. `planned`: it waits for its turn within an allowance that we know of, and no platform refused
+    anything. `of_app`: what limits it is the budget of the app, and so all accounts of the platform. `adopted` tells a copy found by looking from the call's own answer, `exact` that it was
     found by a handle no other target can share.
     """
 
@@ -98,11 +99,18 @@ class Outcome:
     proves_absence: bool = False
     until: datetime | None = None
     wait_seconds: float = 0.0
+    planned: bool = False
+    of_app: bool = False
     receipt: Receipt | None = None
     adopted: bool = False
     exact: bool = False
     health: str | None = None
     credential_version: int | None = None
+
+    @property
+    def waiting_for(self) -> str:
+        """The kind of wait this is: rows of one kind are counted together."""
+        return "allowance" if self.planned else str(self.ended)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,17 +193,19 @@ def _unanswered(standing: Standing, outcome: Outcome, now: datetime, patience: p
 
 
 def _wait(standing: Standing, outcome: Outcome, now: datetime, patience: pacing.Patience, answered: bool) -> Settlement:
-    same = standing.waiting_for == outcome.ended
+    same = standing.waiting_for == outcome.waiting_for
     waits, since = standing.waits + 1, (standing.first_wait_at or now) if same else now
-    longest = {
+    longest = patience.longest_allowance if outcome.planned else {
         Ended.NOT_YET: patience.longest_not_yet,
         Ended.RATE_LIMITED: patience.longest_limit,
         Ended.UNREACHABLE: patience.longest_unreachable,
-    }[outcome.ended]
+    }[outcome.ended]  # fmt: skip
     if now - since > longest or waits > patience.most_waits:
         message = f"{outcome.message} It stayed so for {_in_words(now - since)}, so this try ended."
         return Settlement(T.FAILED, None, answered, standing.tries, waits, first_wait_at=since, message=message)
-    due_at = pacing.after_wait(waits if same else 1, outcome.until, outcome.wait_seconds, now, patience)
+    due_at = pacing.after_wait(
+        waits if same else 1, outcome.until, outcome.wait_seconds, now, patience, planned=outcome.planned
+    )
     return Settlement(T.PENDING, due_at, answered, standing.tries, waits, first_wait_at=since, message=outcome.message)
 
 

@@ -134,7 +134,8 @@ class Intent:
 class Claim:
     """The right to deliver one target until the lease ends. `fence` grows with every claim; an older one may write nothing.
 
-    `version` is that of the content when it was claimed; an edit since then refuses the intent.
+    `version` is that of the content when it was claimed; an edit since then refuses the intent. `slot_at`: a slot of the
+    account's allowance was reserved for it then, by an earlier claim.
     """
 
     target_id: UUID
@@ -165,11 +166,4 @@ class Claim:
     max_lateness: timedelta | None
     correlation_id: str
     lost_leases: int
-
-
-@dataclass(frozen=True, slots=True)
-class Remains:
-    """What an account may still do on its platform, and until when that holds; learnt from the platform's own answers."""
-
-    left: int
-    resets_at: datetime | None
+    slot_at: datetime | None = None

@@ -14,8 +14,8 @@ class Patience:
     `steps` is the ladder for what is unavailable; when it is used up the long tail follows (10 min, 30 min, hourly)
     until `lasts` is over, counted from the first try; zero ends after the last step. `look_steps`, then hourly for
     `looks_last`, are the automatic looks at an unconfirmed target; then a person is asked. `wait_floor` is the least
-    an uncounted wait takes, growing with each; `longest_limit`, `longest_not_yet` and `longest_unreachable` end a row of such waits: the last is
-    long, since it may be our own line that is down.
+    an uncounted wait takes, growing with each; `longest_limit`, `longest_not_yet`, `longest_unreachable` and `longest_allowance` end a row of
+    such waits: the third is long, since it may be our own line that is down, the last since a long row of posts takes its turn.
     """
 
     steps: tuple[timedelta, ...] = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2))
@@ -29,6 +29,7 @@ class Patience:
     longest_limit: timedelta = timedelta(hours=24)
     longest_not_yet: timedelta = timedelta(hours=2)
     longest_unreachable: timedelta = timedelta(days=7)
+    longest_allowance: timedelta = timedelta(days=30)
     most_waits: int = 5000
     lost_leases: int = 3
 
@@ -42,13 +43,19 @@ def next_try(tries: int, first_try_at: datetime, now: datetime, patience: Patien
     return due_at if due_at - first_try_at <= patience.lasts else None
 
 
-def after_wait(waits: int, until: datetime | None, wait_seconds: float, now: datetime, patience: Patience) -> datetime:
-    """When an uncounted wait is over: the platform's own time, but never sooner than a floor that grows."""
+def after_wait(
+    waits: int, until: datetime | None, wait_seconds: float, now: datetime, patience: Patience, *, planned: bool = False
+) -> datetime:
+    """When an uncounted wait is over: the platform's own time, but never sooner than a floor that grows.
+
+    `planned`: the time is its turn within an allowance, which may be days ahead.
+    """
     floor = min(patience.wait_floor * 2 ** min(waits - 1, 16), patience.wait_ceiling)
     wished = timedelta(seconds=max(0.0, wait_seconds))
     earliest = now + (max(wished, patience.wait_floor) if wait_seconds or until else floor)
-    latest = now + patience.longest_limit  # whatever the platform says, it is asked again after a day
-    return max(earliest, min(until, latest)) if until else earliest
+    # whatever the platform says, it is asked again after a day
+    farthest = now + (patience.longest_allowance if planned else patience.longest_limit)
+    return max(earliest, min(until, farthest)) if until else earliest
 
 
 def next_look(
@@ -68,6 +75,39 @@ def next_look(
     if quiet_until is not None and quiet_until > now:
         return quiet_until
     return None
+
+
+MAIL_STEPS = tuple(timedelta(minutes=one) for one in (1, 5, 15, 30, 60, 120, 240, 480, 480))
+"""The waits after each failed try of a mail: over a day in all."""
+WEBHOOK_STEPS = (
+    timedelta(seconds=5), timedelta(minutes=5), timedelta(minutes=30),
+    *(timedelta(hours=one) for one in (2, 5, 10, 14, 20, 24)),
+)  # fmt: skip
+"""The waits after each failed try of a webhook's event (standard-webhooks: spec/standard-webhooks.md, "Deliverability")."""
+
+
+def next_sending(
+    steps: tuple[timedelta, ...], tries: int, now: datetime, *, asked: timedelta | None = None, spread: float = 0.0
+) -> datetime | None:
+    """When a mail or an event is sent again, after `tries` failed ones; None when it is given up.
+
+    `asked` is how long the other side wants to be left alone, which counts for a day at most. `spread`, from 0 to 1,
+    makes the wait longer by up to a tenth, so that what failed together does not come back together.
+    """
+    if tries > len(steps):
+        return None
+    wished = timedelta(0) if asked is None else min(asked, timedelta(days=1))
+    return now + max(steps[tries - 1] * (1 + spread / 10), wished)
+
+
+TOO_LATE = "It is later than this post allows, so it was not sent."
+
+
+def latest(scheduled_at: datetime | None, max_lateness_seconds: int | None) -> datetime | None:
+    """The last moment at which a post may go out by its own rule; None where it has no time, or may be late without end."""
+    if scheduled_at is None or max_lateness_seconds is None:
+        return None
+    return scheduled_at + timedelta(seconds=max_lateness_seconds)
 
 
 def too_late(scheduled_at: datetime | None, max_lateness: timedelta | None, now: datetime) -> bool:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from hayon.domain.model import Media
 from hayon.errors import PlatformError, Unavailable
 from hayon.media.contract import MediaStore
-from hayon.outgoing import Outgoing, Request
+from hayon.outgoing import Named, Outgoing, Request
 
 ADDRESS_LASTS = timedelta(hours=6)
 """Longer than any platform works on a video (Threads and Instagram: minutes), shorter than a day."""
@@ -71,7 +71,7 @@ class Reach:
         return url
 
     async def _compare(self, url: str, key: str, media: Media) -> str | None:
-        async with self._outgoing.stream(Request("GET", url)) as answer:
+        async with self._outgoing.stream(Request("GET", url, named=Named.OPERATOR)) as answer:
             if answer.status != 200:
                 return f"it answers with HTTP {answer.status}."
             kind = answer.headers.get("content-type", "").partition(";")[0].strip()

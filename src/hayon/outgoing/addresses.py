@@ -35,6 +35,9 @@ _NOT_PUBLIC_V6 = tuple(
 _MAPPED, _NAT64 = IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96")
 _ISATAP = (b"\x00\x00\x5e\xfe", b"\x02\x00\x5e\xfe")
 
+_AUTHORITY = re.compile(r"(\[[^][@]*\]|[^][@:]*)(:[0-9]{0,5})?")
+_LONGEST_NAME = 254
+"""With the dot at its end (RFC 1035, section 2.3.4)."""
 _UNFIT = re.compile(r"[\x00-\x20\x7f\\]")
 _DOTTED = re.compile(r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}")
 _NUMERIC_END = re.compile(r"(^|\.)(\d+|0[xX][0-9a-fA-F]*)\.?$")
@@ -118,6 +121,10 @@ def _parsed(url: str) -> URL | None:
 def _fits(url: URL) -> bool:
     """Whether it names a host, no user, and a number only in its one usual form: 2130706433, 0x7f.1, 010.0.0.1 are tricks."""
     host = url.raw_host
-    if not host or not url.port or "@" in url.raw_authority or "%" in host:
+    if not host or not url.port or "%" in host or not _AUTHORITY.fullmatch(url.raw_authority):
         return False
-    return ":" in host or not _NUMERIC_END.search(host) or _DOTTED.fullmatch(host) is not None
+    if ":" in host:
+        return True
+    if not all(0 < len(label) <= 63 for label in host.removesuffix(".").split(".")) or len(host) > _LONGEST_NAME:
+        return False
+    return not _NUMERIC_END.search(host) or _DOTTED.fullmatch(host) is not None

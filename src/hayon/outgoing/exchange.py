@@ -1,10 +1,13 @@
 """The values of an exchange: what is asked, what came back, until when. No network here."""
 
 import json
+import math
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -49,6 +52,7 @@ class Stream:
 
 
 Piece = bytes | Stream
+_NO_CHARACTERS = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,14 @@ class Part:
     content: bytes | str | Stream = field(repr=False)
     filename: str | None = None
     mime: str | None = None
+
+
+class Named(Enum):
+    """Who named the address of a request; this decides where it may lead beside the public internet."""
+
+    PLATFORM = "a platform's or an account's server: those that the operator set may be anywhere"
+    OPERATOR = "the settings: where our files are, and ourselves"
+    STRANGER = "a person or a remote answer: nowhere else"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -76,6 +88,7 @@ class Request:
     parts: Sequence[Part] | None = None
     form: Mapping[str, str] | None = None
     largest_answer: int = 2_000_000
+    named: Named = Named.PLATFORM
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {_without_secrets(self.url)}>"
@@ -91,16 +104,41 @@ class Answer:
     url: str
 
     def json(self) -> Any:
-        """The body as JSON. Raises ValueError where it is none (proxies answer in HTML)."""
-        return json.loads(self.body)
+        """The body as JSON, as far as any database could keep it: what is no character in it becomes a mark.
+
+        Raises ValueError where it is none (proxies answer in HTML), and where it is nested beyond reading.
+        """
+        try:
+            return _keepable(json.loads(self.body.decode("utf-8-sig")))
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
     @property
     def text(self) -> str:
         """The body as text, whatever bytes it holds."""
-        return self.body.decode("utf-8", "replace")
+        return plain(self.body.decode("utf-8", "replace"))
 
     def __repr__(self) -> str:
         return f"<Answer {self.status}, {len(self.body)} bytes, from {_without_secrets(self.url)}>"
+
+
+def plain(text: str) -> str:
+    """Text that any database and any answer can carry: NUL and halves of surrogate pairs become marks."""
+    return _NO_CHARACTERS.sub("\ufffd", text)
+
+
+def _keepable(value: Any) -> Any:
+    match value:
+        case str():
+            return plain(value)
+        case float():
+            if not math.isfinite(value):
+                raise ValueError("a number beyond all bounds")
+        case list():
+            return [_keepable(entry) for entry in value]
+        case dict():
+            return {plain(name): _keepable(entry) for name, entry in value.items()}
+    return value
 
 
 def body_of(request: Request) -> tuple[str | None, Sequence[Piece]]:

@@ -12,7 +12,7 @@ from yarl import URL
 
 from hayon.errors import HayonError, PlatformError, Rejected, Unconfirmed, Unreachable
 from hayon.outgoing.addresses import join_url, origin_of, read_origin, read_url, refuse_port
-from hayon.outgoing.exchange import Answer, Deadline, Request, body_of, streamed_bytes
+from hayon.outgoing.exchange import Answer, Deadline, Named, Request, body_of, plain, streamed_bytes
 from hayon.outgoing.telling import tell_call
 from hayon.outgoing.wire import Body, Lookup, Names, Passage, open_session, passage
 
@@ -22,12 +22,14 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _BREAKS = re.compile(r"[\r\n\0]")
 _SLOWEST = 100_000
 """Bytes a second that a streamed body is granted beyond the ordinary deadline."""
+_FAINTEST = 10_000
+"""Bytes a second that a streamed answer must bring beyond the ordinary deadline, on the average of the time we waited."""
 _OURS = ("user-agent", "accept-encoding", "host", "connection", "content-length", "transfer-encoding", "cookie")
 
 
 @dataclass(frozen=True, slots=True)
 class StreamedAnswer:
-    """An answer whose body comes in pieces, each within the ordinary deadline of a call."""
+    """An answer whose body comes in pieces, each within the ordinary deadline of a call; who trickles is given up."""
 
     status: int
     headers: Mapping[str, str]
@@ -37,9 +39,10 @@ class StreamedAnswer:
 class Outgoing:
     """The one way out. Follows no redirects, keeps no cookies, never sends anything twice.
 
-    `identity` is the User-Agent of every request. Origins (scheme, host and port) in `trusted_origins` are those that
-    the operator set; every other may be called on public addresses only, unless `allow_private_addresses`.
-    `resolver` replaces the system's host names.
+    `identity` is the User-Agent of every request. Origins (scheme, host and port) in `trusted_origins` are the
+    platforms' that the operator set; those in `own_origins` (our files, ourselves) are for requests that name the
+    operator as their source, so that nobody reaches them by calling them a server of theirs. Every other origin may be
+    called on public addresses only, unless `allow_private_addresses`. `resolver` replaces the system's host names.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Outgoing:
         identity: str,
         timeout_seconds: float = 30,
         trusted_origins: Collection[str] = (),
+        own_origins: Collection[str] = (),
         allow_private_addresses: bool = False,
         per_host: int = 256,
         resolver: Lookup | None = None,
@@ -55,6 +59,7 @@ class Outgoing:
         self._identity = identity
         self._timeout_seconds = timeout_seconds
         self._trusted = frozenset(map(read_origin, trusted_origins))
+        self._own = frozenset(map(read_origin, own_origins))
         self._allow_private_addresses = allow_private_addresses
         self._per_host = per_host
         self._resolver = resolver
@@ -64,7 +69,7 @@ class Outgoing:
 
     def trust(self, address: str) -> None:
         """Adds the origin of an address that is the operator's own, and was not known from the beginning."""
-        self._trusted |= {read_origin(address)}
+        self._own |= {read_origin(address)}
 
     async def send(self, request: Request, *, deadline: Deadline | None = None, commit: bool = False) -> Answer:
         """The answer to one request, whatever its status.
@@ -98,19 +103,28 @@ class Outgoing:
             response.close()
 
     async def _pieces(self, response: aiohttp.ClientResponse, way: Passage, url: URL) -> AsyncIterator[bytes]:
+        clock, waited, got = asyncio.get_running_loop().time, 0.0, 0
         while True:
-            piece = await _told(response.content.readany(), self._timeout_seconds, way, url)
+            patience = self._timeout_seconds + min(0.0, got / _FAINTEST - waited)
+            began = clock()
+            piece = await _told(response.content.readany(), max(0.0, patience), way, url)
             if not piece:
                 return
+            waited, got = waited + clock() - began, got + len(piece)
             yield piece
 
     def _read(self, request: Request) -> tuple[URL, bool]:
         """Where the request goes, and whether only to a public address."""
         url = read_url(request.url, request.query)
-        trusted = origin_of(url) in self._trusted
+        trusted = self._is_trusted(origin_of(url), request.named)
         if not trusted:
             refuse_port(url)
         return url, not trusted and not self._allow_private_addresses
+
+    def _is_trusted(self, origin: str, named: Named) -> bool:
+        if named is Named.STRANGER:
+            return False
+        return origin in self._trusted or (named is Named.OPERATOR and origin in self._own)
 
     async def fetch_public(
         self,
@@ -223,7 +237,7 @@ async def _begin(
 
 
 def _headers_of(response: aiohttp.ClientResponse) -> dict[str, str]:
-    return {name.lower(): ", ".join(response.headers.getall(name)) for name in response.headers}
+    return {name.lower(): plain(", ".join(response.headers.getall(name))) for name in response.headers}
 
 
 async def _ask(
@@ -239,7 +253,7 @@ async def _ask(
     async with await _begin(session, request, url, way, stall_seconds) as response:
         unread = kinds is not None and response.status in _REDIRECTS
         if kinds is not None and 200 <= response.status < 300 and not response.content_type.startswith(kinds):
-            raise Rejected(f"{_name(url)} holds {response.content_type}, which is of no use here.")
+            raise Rejected(f"{_name(url)} holds {plain(response.content_type)[:100]}, which is of no use here.")
         return Answer(
             status=response.status,
             headers=_headers_of(response),

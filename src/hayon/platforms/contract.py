@@ -3,13 +3,14 @@
 Adapters raise the platform errors of `hayon.errors`, never retry, never sleep, and keep no state of their own.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from hayon.domain.model import Account, Content, Fitting, Media, Receipt
 from hayon.domain.rules import Rules
+from hayon.errors import Unavailable
 from hayon.outgoing import Answer, Outgoing, Request
 
 Credential = Mapping[str, Any]
@@ -120,6 +121,10 @@ def unproven(look: Look) -> Look:
     return look
 
 
+LONGEST_ID, LONGEST_NAME, LONGEST_ADDRESS = 500, 300, 2_000
+"""In characters: more than any platform gives, and less than a database indexes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Connected:
     """What connecting yields: who it is on the platform, the credential to seal, and the limits it told us."""
@@ -132,6 +137,42 @@ class Connected:
     avatar_url: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Anybody may run a server: what it says of a profile is bounded here, once for all platforms. Raises Unavailable."""
+        if len(self.remote_id) > LONGEST_ID or len(self.host) > LONGEST_ADDRESS:
+            raise Unavailable("The server names a profile by more than anybody could keep. Check its address.")
+        object.__setattr__(self, "handle", self.handle[:LONGEST_NAME])
+        object.__setattr__(self, "display_name", self.display_name[:LONGEST_NAME])
+        avatar = self.avatar_url or ""
+        if len(avatar) > LONGEST_ADDRESS or not avatar.startswith(("https://", "http://")):
+            object.__setattr__(self, "avatar_url", None)
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """Where a person is sent to let us in, and what has to be kept (sealed) until they come back: a PKCE verifier, the secret
+    of a request token. `registered` is the app we made at that host on the way, to be kept for all who connect there."""
+
+    url: str
+    kept: Mapping[str, Any] = field(default_factory=dict)
+    registered: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How much of something an account, or the app of all accounts of a platform, may still do, as the platform told it.
+
+    `name` says of what: "posts" is counted at the commit call, anything else is for people to see. `left` of `limit`; `seconds`
+    the length of the window it is counted in, which slides where `resets_at` is None and else begins anew at that time.
+    """
+
+    name: str
+    left: int
+    limit: int | None = None
+    seconds: int | None = None
+    resets_at: datetime | None = None
+    of_app: bool = False
+
 
 class Publishing(Protocol):
     """The face that delivery sees. Every method may raise a PlatformError."""
@@ -143,9 +184,15 @@ class Publishing(Protocol):
     an absence proves nothing."""
     fetches_media: bool
     """Whether the platform fetches pictures and videos from an address of ours: then that address must be public."""
+    has_quota: bool
+    """Whether `allowances` has an endpoint to ask; only then it is asked before a call, and the dry run counts days."""
 
     def rules(self, facts: Mapping[str, Any]) -> Rules:
         """The limits that hold for an account with these facts; the platform's defaults for no facts."""
+        ...
+
+    def read_allowances(self, answer: Answer, now: datetime) -> Sequence[Allowance]:
+        """What the headers of an answer tell about how much is left; nothing where they do not. Never raises."""
         ...
 
     def remote_id_in(self, url: str, account: Account) -> str | None:
@@ -192,6 +239,48 @@ class Connecting(Protocol):
 
         Raises Invalid for missing or misshapen fields (field names as in the API), Disconnected where the platform refuses them.
         """
+        ...
+
+    async def authorize(
+        self,
+        given: Mapping[str, Any],
+        redirect_uri: str,
+        state: str,
+        registered: Mapping[str, Any] | None,
+        outgoing: Outgoing,
+    ) -> Authorization:
+        """The platform's own page on which a person lets us in; they come back to `redirect_uri` with `state`.
+
+        `given`: what must be known before, such as Mastodon's `instanceUrl`. `registered`: the app made at that host and for
+        that redirect address before, see `host_of`. Raises Invalid where something is missing, or where there is no such way:
+        rule `no_app` where the operator has to register an app first, `no_way` where the platform has none.
+        """
+        ...
+
+    def host_of(self, given: Mapping[str, Any]) -> str:
+        """The host whose page `authorize` would lead to, to find the app registered there. Raises Invalid as authorize does."""
+        ...
+
+    async def exchange(
+        self, returned: Mapping[str, str], kept: Mapping[str, Any], redirect_uri: str, outgoing: Outgoing
+    ) -> Sequence[Connected]:
+        """What the person came back with, made into accounts to choose from (Pages, blogs); mostly one, never none.
+
+        `returned` is the query of their address, `kept` what `authorize` kept. Raises Disconnected where they refused, or the
+        platform does not accept what they brought.
+        """
+        ...
+
+    def renew_at(self, credential: Credential) -> datetime | None:
+        """When the credential should be refreshed even if nobody uses it, so that it does not run out; None: never."""
+        ...
+
+    async def revoke(self, account: Account, credential: Credential, outgoing: Outgoing) -> bool:
+        """Gives the credential back when its account is disconnected. False where the platform offers no way."""
+        ...
+
+    async def allowances(self, account: Account, credential: Credential, outgoing: Outgoing) -> Sequence[Allowance]:
+        """Asks the platform's own quota endpoint how much is left; nothing where it has none."""
         ...
 
     def expires_soon(self, credential: Credential, now: datetime) -> bool:

@@ -14,8 +14,10 @@ from hayon.errors import Problem
 from hayon.outgoing import Outgoing
 from hayon.platforms.contract import Connected, Credential, Parcel, ParcelMedia
 from hayon.platforms.meta.containers import Containers, Draft, Plan, too_wide
-from hayon.platforms.meta.graph import Graph, id_in
-from hayon.platforms.meta.tokens import LongLived, flat, introduced
+from hayon.platforms.meta.graph import Graph
+from hayon.platforms.meta.login import App
+from hayon.platforms.meta.reading import flat, id_in
+from hayon.platforms.meta.tokens import LongLived, introduced
 
 PLATFORM = "instagram"
 NAME = "Instagram"
@@ -52,12 +54,23 @@ class Instagram(Containers, LongLived):
     making, publishing = "media", "media_publish"
     status_fields = ("status_code", "status")
     text_field = "caption"
-    renewal = "ig_refresh_token"
+    renewal, lengthening = "ig_refresh_token", "ig_exchange_token"
+    live, codes_at = "https://graph.instagram.com", "https://api.instagram.com"
+    page = "https://www.instagram.com/oauth/authorize"
+    scopes = ("instagram_business_basic", "instagram_business_content_publish")
+    quota = "content_publishing_limit"
 
     def __init__(
-        self, address: str = "https://graph.instagram.com", version: str = "v25.0", *, resend: bool = False
+        self,
+        address: str = live,
+        version: str = "v25.0",
+        *,
+        resend: bool = False,
+        app_id: str = "",
+        app_secret: str = "",
     ) -> None:
         super().__init__(address, version, resend=resend)
+        self.app = App(PLATFORM, NAME, app_id, app_secret)
 
     def rules(self, facts: Mapping[str, Any]) -> Rules:  # noqa: ARG002 - every account has the same
         """The same for every account. Pictures become JPEGs of a shape it takes; the unit of captions is not documented."""

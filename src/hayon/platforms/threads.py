@@ -6,6 +6,7 @@ Sources: Meta's pages "Threads Posts", "Threads Reference: Publishing", "Threads
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,11 +15,14 @@ import regex
 from hayon.domain.model import Account, Content, Fitting, Media
 from hayon.domain.rules import MediaRules, Option, Rules
 from hayon.errors import Disconnected, PlatformError, Problem
-from hayon.outgoing import Outgoing
-from hayon.platforms.contract import Connected, Credential, Parcel
+from hayon.outgoing import Answer, Outgoing
+from hayon.platforms.contract import Allowance, Connected, Credential, Parcel
+from hayon.platforms.meta.allowances import usage_told
 from hayon.platforms.meta.containers import Containers, Draft, Plan, too_wide
-from hayon.platforms.meta.graph import Graph, moment_of
-from hayon.platforms.meta.tokens import LongLived, flat, introduced
+from hayon.platforms.meta.graph import Graph
+from hayon.platforms.meta.login import App
+from hayon.platforms.meta.reading import flat, moment_of
+from hayon.platforms.meta.tokens import LongLived, introduced
 
 PLATFORM = "threads"
 LINKS = 5
@@ -58,12 +62,23 @@ class Threads(Containers, LongLived):
     making, publishing = "threads", "threads_publish"
     status_fields = ("status", "error_message")
     text_field = "text"
-    renewal = "th_refresh_token"
+    renewal, lengthening = "th_refresh_token", "th_exchange_token"
+    live = codes_at = "https://graph.threads.net"
+    page = "https://threads.net/oauth/authorize"
+    scopes = ("threads_basic", "threads_content_publish", "threads_delete")
+    quota = "threads_publishing_limit"
 
     def __init__(
-        self, address: str = "https://graph.threads.net", version: str = "v1.0", *, resend: bool = False
+        self,
+        address: str = live,
+        version: str = "v1.0",
+        *,
+        resend: bool = False,
+        app_id: str = "",
+        app_secret: str = "",
     ) -> None:
         super().__init__(address, version, resend=resend)
+        self.app = App(PLATFORM, self.name, app_id, app_secret)
 
     def rules(self, facts: Mapping[str, Any]) -> Rules:  # noqa: ARG002 - every account has the same
         """The same for every account. Pictures are made to fit, so there are few limits to them."""
@@ -116,6 +131,10 @@ class Threads(Containers, LongLived):
         children = tuple(replace(one, form={**one.form, "is_carousel_item": True}) for one in files)
         types = ("CAROUSEL_ALBUM", "CAROUSEL")
         return Plan(Draft({"media_type": "CAROUSEL", **said}), children, types, self.making, 5)
+
+    def read_allowances(self, answer: Answer, now: datetime) -> Sequence[Allowance]:
+        """As elsewhere, but that the calls of an app are counted for each person, within a day ("Threads Overview")."""
+        return usage_told(answer, now, app_seconds=86_400, shared=False)
 
     def remote_id_in(self, url: str, account: Account) -> str | None:
         """`url:` and the code in a post's address: the API's own id does not stand there, and cannot be asked for by it."""

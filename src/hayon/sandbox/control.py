@@ -37,6 +37,7 @@ class Control:
             ("GET", "/control/accounts", self._accounts),
             ("POST", "/control/accounts", self._add_account),
             ("POST", "/control/accounts/{platform}/{name}/{change}", self._change_account),
+            ("POST", "/control/redirects", self._register),
             ("POST", "/control/reset", self._reset),
             ("GET", "/control/clock", self._clock),
             ("POST", "/control/clock", self._advance),
@@ -121,9 +122,30 @@ class Control:
             self._world.expire_access(account)
         elif path["change"] == "standing":
             self._world.set_standing(account, _text(await _body(request), "standing"))
+        elif path["change"] == "role":
+            self._give_role(account, await _body(request))
         else:
-            raise WorldError("an account can be changed by renew, revoke, expire and standing")
+            raise WorldError("an account can be changed by renew, revoke, expire, standing and role")
         return self._shown(account, str(request.base_url)), 200
+
+    def _give_role(self, account: Account, given: dict[str, Any]) -> None:
+        page = self._world.get_account(account.platform, _text(given, "page"))
+        tasks, business = given.get("tasks"), given.get("business", "")
+        if (
+            not isinstance(tasks, list)
+            or not all(isinstance(one, str) for one in tasks)
+            or not isinstance(business, str)
+        ):
+            raise WorldError("tasks must be given as a list of text, and a business by its name")
+        self._world.tell(
+            account.platform, "role", person=account.account_id, page=page.account_id, tasks=tasks, business=business,
+            owned=given.get("owned") is not False,
+        )  # fmt: skip
+
+    async def _register(self, request: Request) -> tuple[Any, int]:
+        given = await _body(request)
+        self._world.tell(_text(given, "platform"), "redirect", uri=_text(given, "redirectUri"))
+        return {}, 201
 
     async def _reset(self, _: Request) -> tuple[Any, int]:
         self._world.reset()

@@ -156,6 +156,13 @@ class World:
             raise WorldError(f"an account on {account.platform} cannot be {standing!r}")
         self.happen(self._about(account, "standing", standing=standing))
 
+    def tell(self, platform: str, what: str, **facts: Any) -> None:
+        """Let something be so on a platform that no call of its own brings about. WorldError where it knows no such thing."""
+        kind = f"{self._site(platform).platform}.{what}"
+        if kind not in self._effects:
+            raise WorldError(f"{platform} knows no {what}")
+        self.happen((kind, facts))
+
     # -- what took effect ---------------------------------------------------------------------------------------
 
     def entry(self, account: Account, operation: str, remote_id: str, request_id: int, **facts: Any) -> Event:

@@ -1,6 +1,7 @@
 """Connected accounts: rows, sealed credentials and health. Nothing is opened or refreshed here."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,29 @@ from hayon.store.schema import accounts, targets
 
 LONGEST_BLOCK = timedelta(hours=24)
 """However long a platform asks an account to wait, it is asked again after a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """An account that was connected just now, as it is to be kept."""
+
+    account: Account
+    sealed: bytes
+    renew_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """An account that was disconnected just now, and the sealed credential it had.
+
+    `is_needed`: an unanswered intent still reads with it. `is_shared`: another account may live by the same consent.
+    """
+
+    account: Account
+    sealed: bytes
+    unfinished: int
+    is_needed: bool
+    is_shared: bool
 
 
 def as_account(row: Row[Any]) -> Account:
@@ -64,14 +88,17 @@ def find_same(tx: Tx, user_id: UUID, platform: str, host: str, remote_id: str) -
     )  # fmt: skip
 
 
-def keep_account(tx: Tx, account: Account, sealed: bytes) -> UUID:
-    """Stores a new account, or reconnects the same profile under its old id. The first of a platform is the default."""
+def keep_account(tx: Tx, account: Account, sealed: bytes, renew_at: datetime | None = None) -> UUID:
+    """Stores a new account, or reconnects the same profile under its old id. The first of a platform is the default.
+
+    `renew_at`: when the credential is refreshed even if nobody uses it; None never.
+    """
     now = tx.now()
     told: dict[str, Any] = {
         "handle": account.handle, "display_name": account.display_name, "avatar_url": account.avatar_url,
         "facts": dict(account.facts), "credential": sealed, "refresh_wanted": False, "health": "active",
         "needs_reconnection": False, "health_message": "", "disconnected_at": None, "connected_at": now,
-        "blocked_until": None,
+        "blocked_until": None, "renew_at": renew_at, "renew_failures": 0, "refreshing_until": None,
     }  # fmt: skip
     same = find_same(tx, account.user_id, account.platform, account.host, account.remote_id)
     mine = sa.and_(
@@ -112,23 +139,44 @@ def still_connected(tx: Tx, account_id: UUID) -> bool:
     return row is not None and row.disconnected_at is None
 
 
-def disconnect(tx: Tx, user_id: UUID, account_id: UUID) -> int:
+def count_unfinished(tx: Tx, user_id: UUID) -> dict[UUID, int]:
+    """How many targets of each of the person's accounts have not ended; an account without any is not named."""
+    statement = (
+        sa.select(targets.c.account_id, sa.func.count().label("unfinished"))
+        .join(accounts, accounts.c.id == targets.c.account_id)
+        .where(accounts.c.user_id == user_id, targets.c.status.in_(["pending", "processing", "unconfirmed"]))
+    )
+    return {row.account_id: row.unfinished for row in tx.all(statement.group_by(targets.c.account_id))}
+
+
+def lives_elsewhere(tx: Tx, account: Account) -> bool:
+    """Whether another account may live by the same consent: of the same profile, or of the same person at that host.
+
+    A host may hand out one token to both (mastodon: config/initializers/doorkeeper.rb, reuse_access_token).
+    """
+    same_profile = accounts.c.remote_id == account.remote_id
+    others = sa.select(accounts.c.id).where(
+        accounts.c.platform == account.platform, accounts.c.host == account.host, accounts.c.id != account.id,
+        accounts.c.credential != b"", sa.or_(same_profile, accounts.c.user_id == account.user_id),
+    )  # fmt: skip
+    return tx.first(others.limit(1)) is not None
+
+
+def disconnect(tx: Tx, user_id: UUID, account_id: UUID) -> Left:
     """Forgets an account; its credential goes too, unless an unanswered intent still needs it for reading.
 
-    How many unfinished targets it had: their next claim fails them, or keeps them unconfirmed.
+    Its unfinished targets stay: their next claim fails them, or keeps them unconfirmed.
     """
-    row = get_row(tx, account_id, user_id)
     # an intent that is being committed holds the row: what is open is asked only after it
     tx.run(sa.select(accounts.c.id).where(accounts.c.id == account_id).with_for_update())
-    unfinished = sa.select(sa.func.count()).where(
-        targets.c.account_id == account_id, targets.c.status.in_(["pending", "processing", "unconfirmed"])
-    )
+    row = get_row(tx, account_id, user_id)
     still_open = sa.select(targets.c.id).where(
         targets.c.account_id == account_id, targets.c.open_attempt_id.is_not(None)
     )
-    count = int(tx.value(unfinished))
-    values: dict[str, Any] = {"disconnected_at": tx.now(), "is_default": False}
-    if tx.first(still_open.limit(1)) is None:
+    count = count_unfinished(tx, user_id).get(account_id, 0)
+    values: dict[str, Any] = {"disconnected_at": tx.now(), "is_default": False, "renew_at": None}
+    needed = tx.first(still_open.limit(1)) is not None
+    if not needed:
         values["credential"] = b""
     tx.run(sa.update(accounts).where(accounts.c.id == account_id).values(**values))
     if row.is_default:
@@ -138,7 +186,8 @@ def disconnect(tx: Tx, user_id: UUID, account_id: UUID) -> int:
         next_id = tx.value(heir.order_by(accounts.c.connected_at).limit(1))
         if next_id is not None:
             tx.run(sa.update(accounts).where(accounts.c.id == next_id).values(is_default=True))
-    return count
+    account = as_account(row)
+    return Left(account, row.credential, count, is_needed=needed, is_shared=lives_elsewhere(tx, account))
 
 
 def forget_credentials(tx: Tx) -> int:
@@ -160,14 +209,17 @@ def take_refresh(tx: Tx, account_id: UUID, credential_version: int, lasts: timed
     return tx.run(statement.values(refreshing_until=now + lasts)).rowcount == 1
 
 
-def keep_credential(tx: Tx, account_id: UUID, credential_version: int, sealed: bytes) -> bool:
-    """Stores a refreshed credential if nobody stored another in between."""
+def keep_credential(
+    tx: Tx, account_id: UUID, credential_version: int, sealed: bytes, renew_at: datetime | None = None
+) -> bool:
+    """Stores a refreshed credential, to be refreshed again at that time, if nobody stored another in between."""
     statement = sa.update(accounts).where(
         accounts.c.id == account_id, accounts.c.credential_version == credential_version
     )
     refreshed = {
         "credential": sealed, "credential_version": credential_version + 1, "refreshing_until": None,
         "refresh_wanted": False, "health": "active", "needs_reconnection": False, "health_message": "",
+        "renew_at": renew_at, "renew_failures": 0,
     }  # fmt: skip
     return tx.run(statement.values(**refreshed)).rowcount == 1
 
@@ -186,7 +238,7 @@ def set_health(tx: Tx, account_id: UUID, health: str, message: str, *, credentia
     if before is None or credential_version not in {None, before.credential_version}:
         return
     if health != "active" and not before.needs_reconnection:
-        notices.reconnection_needed(tx, before.user_id, before.platform, before.handle, message, tx.now())
+        notices.reconnection_needed(tx, before.user_id, account_id, before.platform, before.handle, message, tx.now())
     tx.run(
         sa.update(accounts).where(accounts.c.id == account_id)
         .values(health=health, needs_reconnection=health != "active", health_message=message)
@@ -201,7 +253,8 @@ def keep_profile(tx: Tx, account_id: UUID, told: Mapping[str, Any]) -> None:
 def note_outcome(tx: Tx, account_id: UUID, outcome: Outcome, now: datetime) -> None:
     """What a try taught about its account: when it may be called again, that its credential is stale, that it is cut off."""
     same = sa.and_(accounts.c.id == account_id, accounts.c.credential_version == outcome.credential_version)
-    if outcome.ended is Ended.RATE_LIMITED and outcome.until is not None and outcome.until > now:
+    ours = outcome.planned or outcome.of_app  # our own turns, and what concerns all accounts alike
+    if outcome.ended is Ended.RATE_LIMITED and outcome.until is not None and outcome.until > now and not ours:
         blocked_until = min(outcome.until, now + LONGEST_BLOCK)
         tx.run(sa.update(accounts).where(accounts.c.id == account_id).values(blocked_until=blocked_until))
     elif outcome.ended is Ended.EXPIRED:

@@ -31,6 +31,7 @@ def open_intent(
     told = {
         "open_attempt_id": attempt_id, "last_attempt_id": attempt_id, "permitted_attempt_id": None,
         "quiet_until": quiet_until, "lease_until": lease_until, "first_try_at": target.first_try_at or now,
+        "slot_at": None,  # from here on the intent is counted in its place
     }  # fmt: skip
     intent = {"intent_at": now, "handles": dict(handles), "fingerprint": fingerprint}
     return _append(tx, target, told, now, attempt_id=attempt_id, started_at=target.claimed_at, **intent)

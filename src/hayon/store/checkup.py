@@ -1,11 +1,8 @@
-"""What the doctor asks a database: what it really keeps, and one sealed credential to try the key on. Changes nothing."""
-
-from uuid import UUID
+"""What the doctor asks a database: what it really keeps, and who is at work on it. Changes nothing."""
 
 import sqlalchemy as sa
 
 from hayon.store.database import SESSION, Tx
-from hayon.store.schema import accounts
 
 ON_POSTGRES = ("fsync", "synchronous_commit", "full_page_writes")
 SYNCHRONOUS = ("off", "normal", "full", "extra")
@@ -42,14 +39,3 @@ def count_at_work(tx: Tx) -> int:
     ).bindparams(ours=SESSION["application_name"])
     count: int = tx.value(ours)
     return count
-
-
-def find_sealed(tx: Tx) -> tuple[UUID, bytes] | None:
-    """The account that was connected first and its sealed credential, or None where none is connected."""
-    row = tx.first(
-        sa.select(accounts.c.id, accounts.c.credential)
-        .where(accounts.c.disconnected_at.is_(None), accounts.c.credential != b"")
-        .order_by(accounts.c.connected_at)
-        .limit(1)
-    )
-    return None if row is None else (row.id, row.credential)

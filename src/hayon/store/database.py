@@ -42,13 +42,14 @@ WRITERS = 8
 
 
 class Tx:
-    """One open transaction. `now()` is the database's clock, read anew at each call."""
+    """One open transaction. `now()` is the database's clock, read anew at each call. `mailing`: mails are sent here."""
 
-    __slots__ = ("_clock", "_connection")
+    __slots__ = ("_clock", "_connection", "mailing")
 
-    def __init__(self, connection: Connection, clock: Clock) -> None:
+    def __init__(self, connection: Connection, clock: Clock, *, mailing: bool = False) -> None:
         self._connection = connection
         self._clock = clock
+        self.mailing = mailing
 
     @property
     def on_postgres(self) -> bool:
@@ -101,11 +102,15 @@ def end_stalled(tx: Tx) -> int:
 
 
 class Database:
-    """Runs transactions. Raises DatabaseUnreachable where the database does not answer."""
+    """Runs transactions. Raises DatabaseUnreachable where the database does not answer.
+
+    `mailing`, said by whoever puts Hayon together: a mail server is set, so what is to be mailed is written down.
+    """
 
     def __init__(self, url: str, *, clock: Clock = database_clock, name: str = SESSION["application_name"]) -> None:
         self.url = sa.make_url(url)
         self._clock = clock
+        self.mailing = False
         self._running: set[asyncio.Task[Any]] = set()
         self._engine: AsyncEngine | None = None
         if self.url.get_backend_name() == "sqlite":
@@ -158,7 +163,7 @@ class Database:
                 pool, engine = (self._writer, self._writer_engine) if writes else (self._readers, self._reader_engine)
                 return await asyncio.get_running_loop().run_in_executor(pool, self._whole, engine, work, args, kwargs)
             async with self._engine.begin() as connection:
-                return await connection.run_sync(lambda plain: work(Tx(plain, self._clock), *args, **kwargs))
+                return await connection.run_sync(lambda plain: work(self._tx(plain), *args, **kwargs))
         except (OperationalError, InterfaceError, OSError, TimeoutError, sa.exc.TimeoutError) as error:
             raise DatabaseUnreachable(f"The database did not answer: {type(error).__name__}.") from error
         except DBAPIError as error:
@@ -169,7 +174,10 @@ class Database:
 
     def _whole(self, engine: Engine, work: Callable[..., R], args: Any, kwargs: Any) -> R:
         with engine.begin() as connection:
-            return work(Tx(connection, self._clock), *args, **kwargs)
+            return work(self._tx(connection), *args, **kwargs)
+
+    def _tx(self, connection: Connection) -> Tx:
+        return Tx(connection, self._clock, mailing=self.mailing)
 
 
 def _sqlite_engine(path: str, begin: str, readers: int = 0) -> Engine:

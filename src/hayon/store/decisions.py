@@ -9,6 +9,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
+from hayon.domain import pacing
+from hayon.domain.allowance import LINED_UP
 from hayon.domain.lifecycle import PostStatus, TargetStatus
 from hayon.domain.model import Receipt
 from hayon.errors import Conflict, NotFound
@@ -75,7 +77,8 @@ def retry(tx: Tx, user_id: UUID, post_id: UUID, target_ids: Collection[UUID] | N
     told = []
     with moving(tx, [post_id]) as now:
         chosen = _chosen(tx, user_id, post_id, target_ids)
-        if get_post(tx, post_id, user_id).row.deleted_at is not None:
+        post = get_post(tx, post_id, user_id)
+        if post.row.deleted_at is not None:
             raise Conflict("This post was deleted here: nothing of it is sent any more.")
         # one counter for all versions of a post: a target's own would meet the one of a later edit
         failed = any(target.status == T.FAILED for target in chosen)
@@ -86,7 +89,8 @@ def retry(tx: Tx, user_id: UUID, post_id: UUID, target_ids: Collection[UUID] | N
             if status is T.FAILED:
                 move(tx, target.id, T.PENDING, since={T.FAILED}, now=now, raise_fence=True, due_at=now, stop_asked=False,
                      tries=0, waits=0, looks=0, lost_leases=0, first_try_at=None, first_wait_at=None,
-                     version=version, message="", code="", **_prepared(target, version))  # fmt: skip
+                     version=version, message="", code="",
+                     too_late_at=_too_late_at(post.row, now), **_prepared(target, version))  # fmt: skip
                 told.append(Told(target.id, T.PENDING, "retrying", "It is tried again now."))
             elif _waits(target):
                 tx.run(sa.update(targets).where(targets.c.id == target.id, targets.c.status == str(status))
@@ -172,9 +176,15 @@ def _prepared(target: Row[Any], version: int) -> dict[str, Any]:
     return {"checkpoint_version": version} if target.last_attempt_id is not None else {"checkpoint": None}
 
 
+def _too_late_at(post: Row[Any], now: datetime) -> datetime | None:
+    """Its author wants it to go out now: from here on it may be as late as it might have been at first."""
+    return pacing.latest(now if post.scheduled_at else None, post.max_lateness_seconds)
+
+
 def _waits(target: Row[Any]) -> bool:
     """Whether it could be tried sooner: it waits for its next try or look, not for the time its author chose."""
-    waits = target.status == T.UNCONFIRMED or (target.status == T.PENDING and target.claims > 0)
+    tried = target.claims > 0 or target.code == LINED_UP
+    waits = target.status == T.UNCONFIRMED or (target.status == T.PENDING and tried)
     return waits and target.due_at is not None and not target.stop_asked and target.held_at is None
 
 

@@ -4,7 +4,7 @@ Every transaction that moves targets does so inside `moving()`: it locks their p
 and summarises them last. Without the lock, targets that settle at the same instant would each overlook the others.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
-from hayon.domain.lifecycle import MOVES, PostStatus, TargetStatus, TargetSummary, summarize
+from hayon.domain.lifecycle import MOVES, Ended, PostStatus, TargetStatus, TargetSummary, summarize
 from hayon.store import notices
 from hayon.store.database import Tx
 from hayon.store.schema import posts, targets
@@ -48,11 +48,13 @@ def lock_free_posts(tx: Tx, ids: Collection[UUID]) -> set[UUID]:
 
 def move(
     tx: Tx, target_id: UUID, to: TargetStatus, *, since: Collection[TargetStatus], now: datetime,
-    fence: int | None = None, raise_fence: bool = False, **values: Any,
+    fence: int | None = None, raise_fence: bool = False, too_late: bool = False, **values: Any,
 ) -> bool:  # fmt: skip
     """Compare-and-set of one status: only from one of `since`, and only under `fence` if given. True if it was moved.
 
-    `raise_fence` takes the lease away from whoever holds it: an older worker can write nothing any more.
+    `raise_fence` takes the lease away from whoever holds it: an older worker can write nothing any more. `too_late`: failed
+    by its post's own rule; that is told by a notice of its own, and nothing is there to be looked after in the parking lot.
+    A slot of the account's allowance is given back, unless it is named among the values.
     """
     illegal = [one for one in since if one is not to and (one, to) not in MOVES]
     if illegal:
@@ -63,14 +65,20 @@ def move(
     if raise_fence:
         values["fence"] = targets.c.fence + 1
     if to is not T.PROCESSING:
-        values |= {"lease_until": None, "parked_at": now if to is T.FAILED else None}
-    return tx.run(statement.values(status=str(to), updated_at=now, **values)).rowcount == 1
+        values |= {"lease_until": None, "parked_at": now if to is T.FAILED and not too_late else None}
+    return tx.run(statement.values(status=str(to), updated_at=now, **{"slot_at": None, **values})).rowcount == 1
 
 
 def is_asked(target: Row[Any]) -> bool:
     """Whether a person is asked about this target: is it there, or may it go out although a backup was restored?"""
     held = target.status == T.PENDING and target.held_at is not None
     return held or (target.status == T.UNCONFIRMED and target.due_at is None)
+
+
+def _all_too_late(status: PostStatus, members: Sequence[Row[Any]]) -> bool:
+    """Nothing else became of this post: its author gets one notice of all that were too late, and none of each."""
+    ended = [member.code for member in members if member.status == T.FAILED]
+    return status is PostStatus.FAILED and set(ended) == {Ended.TOO_LATE}
 
 
 def summarize_posts(tx: Tx, ids: Collection[UUID], now: datetime) -> int:
@@ -80,7 +88,7 @@ def summarize_posts(tx: Tx, ids: Collection[UUID], now: datetime) -> int:
     rows = tx.all(
         sa.select(
             posts.c.id, posts.c.user_id, posts.c.status.label("stored"), posts.c.needs_attention, posts.c.scheduled_at,
-            targets.c.status, targets.c.claims, targets.c.due_at, targets.c.held_at, targets.c.restored_at,
+            targets.c.status, targets.c.claims, targets.c.due_at, targets.c.held_at, targets.c.restored_at, targets.c.code,
         )
         .join(targets, targets.c.post_id == posts.c.id)
         .where(posts.c.id.in_(ids))
@@ -105,7 +113,7 @@ def summarize_posts(tx: Tx, ids: Collection[UUID], now: datetime) -> int:
             sa.update(posts).where(posts.c.id == post_id)
             .values(status=str(status), needs_attention=attention, updated_at=now)
         )  # fmt: skip
-        if status in OUTCOMES and first.stored != status:
+        if status in OUTCOMES and first.stored != status and not _all_too_late(status, members):
             notices.post_ended(tx, first.user_id, post_id, status, [member.status for member in members], now)
         # of what a restored backup left open its author was told already, of all at once
         untold = any(is_asked(member) and not (member.restored_at or member.held_at) for member in members)

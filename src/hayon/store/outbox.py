@@ -11,6 +11,7 @@ from sqlalchemy.engine import Row
 
 from hayon.domain.lifecycle import TargetStatus
 from hayon.domain.model import Claim, Intent
+from hayon.store import notices
 from hayon.store.attempts import append_attempt
 from hayon.store.database import Tx
 from hayon.store.moves import lock_free_posts, lock_posts, move, moving, summarize_posts
@@ -137,7 +138,7 @@ def read_claims(tx: Tx, where: sa.ColumnElement[bool]) -> list[Claim]:
     """Targets under lease as claims, with their intents, the longest waiting first."""
     rows = tx.all(
         sa.select(
-            targets, posts.c.scheduled_at, posts.c.max_lateness_seconds, posts.c.correlation_id, accounts.c.host,
+            targets, posts.c.scheduled_at, posts.c.correlation_id, accounts.c.host,
         )
         .join(posts, posts.c.id == targets.c.post_id)
         .join(accounts, accounts.c.id == targets.c.account_id)
@@ -153,7 +154,6 @@ def read_claims(tx: Tx, where: sa.ColumnElement[bool]) -> list[Claim]:
 
 
 def _claim(row: Row[Any], intents: Mapping[UUID, Intent]) -> Claim:
-    lateness = row.max_lateness_seconds
     return Claim(
         target_id=row.id, post_id=row.post_id, user_id=row.user_id, account_id=row.account_id, platform=row.platform,
         host=row.host, fence=row.fence, version=row.version, claim_id=row.claim_id, claimed_at=row.claimed_at,
@@ -164,9 +164,15 @@ def _claim(row: Row[Any], intents: Mapping[UUID, Intent]) -> Claim:
         first_wait_at=row.first_wait_at, doubted=row.doubted, stop_asked=row.stop_asked,
         permitted=row.permitted_attempt_id is not None and row.permitted_attempt_id == row.open_attempt_id,
         intent=intents.get(row.open_attempt_id), last_intent=intents.get(row.last_attempt_id),
-        scheduled_at=row.scheduled_at, max_lateness=None if lateness is None else timedelta(seconds=lateness),
-        correlation_id=row.correlation_id, lost_leases=row.lost_leases,
+        scheduled_at=row.scheduled_at, max_lateness=_lateness(row),
+        correlation_id=row.correlation_id, lost_leases=row.lost_leases, slot_at=row.slot_at,
     )  # fmt: skip
+
+
+def _lateness(row: Row[Any]) -> timedelta | None:
+    """Counted from what its author set; a retry by the author gives it the same length once more, from then on."""
+    too_late_at: datetime | None = row.too_late_at
+    return None if too_late_at is None or row.scheduled_at is None else too_late_at - row.scheduled_at
 
 
 def due_within(tx: Tx, ahead: timedelta, limit: int = 500) -> tuple[datetime, Sequence[datetime]]:
@@ -228,6 +234,8 @@ def rescue(tx: Tx, *, lost_leases_limit: int, limit: int = 200) -> list[tuple[UU
             if move(tx, row.id, to, since={T.PROCESSING}, now=now, fence=row.fence, raise_fence=True, **values):
                 rescued.append((row.id, to))
                 append_attempt(tx, row, ended="lease_lost", message="The worker did not come back.", now=now)
+                if to is T.FAILED:
+                    notices.parked(tx, row, values["message"], values["code"], now)
     return rescued
 
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Row
 from sqlalchemy.exc import IntegrityError
 
+from hayon.domain import pacing
 from hayon.domain.lifecycle import PostStatus, TargetStatus
 from hayon.domain.model import Account, Content, MediaUse, Override
 from hayon.errors import Conflict, NotFound
@@ -143,8 +144,8 @@ def rewrite_post(tx: Tx, post_id: UUID, writing: Writing) -> None:
     tx.run(sa.delete(targets).where(targets.c.id.in_(left_out)))
     tx.run(
         sa.update(targets).where(targets.c.post_id == post_id, targets.c.status.in_(["pending", "processing"])).values(
-            version=row.version, due_at=writing.scheduled_at or now, claims=0, tries=0, lost_leases=0, waits=0, waiting_for="", first_try_at=None, first_wait_at=None, updated_at=now,
-            checkpoint=None,
+            version=row.version, due_at=writing.scheduled_at or now, too_late_at=_too_late_at(writing), claims=0, tries=0, lost_leases=0, waits=0, waiting_for="", first_try_at=None, first_wait_at=None, updated_at=now,
+            checkpoint=None, slot_at=None,
         )
     )  # fmt: skip
     _insert_targets(tx, row.user_id, post_id, writing, row.version, now, without=frozenset(kept))
@@ -159,6 +160,11 @@ def _written(writing: Writing, now: datetime) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _too_late_at(writing: Writing) -> datetime | None:
+    """After what its author set, whatever moves its due time; for what has a time at all."""
+    return pacing.latest(writing.scheduled_at, writing.max_lateness_seconds)
+
+
 def _insert_targets(
     tx: Tx, user_id: UUID, post_id: UUID, writing: Writing, version: int, now: datetime,
     without: frozenset[UUID] = frozenset(),
@@ -167,7 +173,7 @@ def _insert_targets(
         {
             "id": new_id(now), "post_id": post_id, "user_id": user_id, "account_id": account.id,
             "platform": account.platform, "position": position, "status": str(TargetStatus.PENDING), "version": version,
-            "due_at": writing.scheduled_at or now, "idempotency_key": str(new_id(now)), "created_at": now,
+            "due_at": writing.scheduled_at or now, "too_late_at": _too_late_at(writing), "idempotency_key": str(new_id(now)), "created_at": now,
             "updated_at": now,
         }
         for position, account in enumerate(writing.accounts)

@@ -174,7 +174,7 @@ def _hold(tx: Tx, row: Row[Any], at: str, now: datetime) -> None:
         f"Planned before the backup of {at} that Hayon was restored from; whether it was changed, cancelled or sent since is "
         "not known. It is held until you confirm it."
     )
-    told = {"held_at": now, "announced_until": None, "message": message, "code": "restored"}
+    told = {"held_at": now, "announced_until": None, "slot_at": None, "message": message, "code": "restored"}
     tx.run(sa.update(targets).where(targets.c.id == row.id).values(told | {"updated_at": now}))
 
 

@@ -46,19 +46,37 @@ users = sa.Table(
     "users", metadata, _id(),
     sa.Column("email", sa.Text, nullable=False, unique=True),  # in lower case
     _text("password_hash"), _text("name"), _text("timezone", default="UTC"), _flag("is_admin"), _at("created_at", null=False),
+    sa.Column("mail_kinds", Json),  # the kinds of notices that are mailed; None: those that ask for something
+    _at("disabled_at"),  # an admin shut them out: nothing they have opens anything until they are let in again
 )  # fmt: skip
 
 sessions = sa.Table(
     "sessions", metadata,
     sa.Column("token_hash", sa.LargeBinary, primary_key=True),
     _ref("user_id", "users"), _at("created_at", null=False), _at("expires_at", null=False),
+    sa.Column("public_id", sa.Uuid), sa.Column("agent", sa.Text, nullable=False, default="", server_default=""),  # to tell it by
+    _at("last_used_at"),
+)  # fmt: skip
+
+resets = sa.Table(  # somebody asked to set a new password by mail
+    "resets", metadata,
+    sa.Column("token_hash", sa.LargeBinary, primary_key=True),
+    _ref("user_id", "users"), _at("created_at", null=False), _at("expires_at", null=False),
+)  # fmt: skip
+
+tries = sa.Table(  # what may be tried only so often, counted for all processes; a row that is full again may go
+    "tries", metadata,
+    sa.Column("name", sa.LargeBinary, primary_key=True),  # a hash: what people type may be anything
+    _at("full_at", null=False),  # then all its tries are there again
+    sa.Index("ix_tries_full_at", "full_at"),
 )  # fmt: skip
 
 api_keys = sa.Table(
     "api_keys", metadata, _id(), _ref("user_id", "users"), _text("name"),
     sa.Column("key_hash", sa.LargeBinary, nullable=False, unique=True),
     _text("hint"),  # its first characters, to recognise it by
-    _at("created_at", null=False), _at("last_used_at"),
+    sa.Column("scopes", Json, nullable=False, default=lambda: ["all"], server_default='["all"]'),
+    _at("created_at", null=False), _at("last_used_at"), _at("expires_at"),  # None: it lasts until it is deleted
 )  # fmt: skip
 
 accounts = sa.Table(
@@ -72,8 +90,37 @@ accounts = sa.Table(
     _text("health", default="active"), _flag("needs_reconnection"), _text("health_message"),
     sa.Column("facts", Json, nullable=False, default=dict),
     _at("blocked_until"),  # the platform's own word: no call before
+    _at("asked_at"),  # its platform was asked then how much is left; by one at a time
     _at("connected_at", null=False), _at("disconnected_at"),
+    _at("renew_at"),  # refreshed then even if nobody uses it
+    sa.Column("renew_failures", sa.Integer, nullable=False, default=0, server_default="0"),  # in a row; each waits longer
     sa.UniqueConstraint("user_id", "platform", "host", "remote_id"),
+    sa.Index("ix_accounts_renew_at", "renew_at",
+             postgresql_where=sa.text("renew_at IS NOT NULL"), sqlite_where=sa.text("renew_at IS NOT NULL")),
+)  # fmt: skip
+
+connections = sa.Table(  # somebody was sent to a platform to let us in, and may come back
+    "connections", metadata, _id(), _ref("user_id", "users"),
+    sa.Column("state_hash", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("session_hash", sa.LargeBinary),  # of the browser that began it; None where a program did
+    _text("platform"), _text("redirect_uri"),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),  # what was kept; once back: the accounts to choose from
+    _at("created_at", null=False), _at("expires_at", null=False), _at("returned_at"),
+)  # fmt: skip
+
+apps = sa.Table(  # our app as it was registered at a host that lets anybody register one
+    "apps", metadata,
+    sa.Column("host", sa.Text, primary_key=True), sa.Column("redirect_uri", sa.Text, primary_key=True),
+    sa.Column("sealed", sa.LargeBinary, nullable=False), _at("created_at", null=False),
+)  # fmt: skip
+
+allowances = sa.Table(  # how much is left, as a platform told it last
+    "allowances", metadata,
+    sa.Column("scope", sa.Text, primary_key=True),  # an account's id, or "app:<platform>"
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("left", sa.Integer, nullable=False), sa.Column("limit", sa.Integer), sa.Column("seconds", sa.Integer),
+    _at("resets_at"), _at("told_at", null=False),
+    _at("probe_at"),  # of an app: nearly used up, and somebody tries again then
 )  # fmt: skip
 
 hosts = sa.Table(  # a row stands only while a host cannot be reached by anyone
@@ -117,6 +164,7 @@ post_media = sa.Table(
 
 NO_ADDRESS = "status = 'completed' AND url IS NULL"
 TAKEABLE = "status IN ('pending', 'unconfirmed') AND held_at IS NULL"
+MAY_BE_TOO_LATE = "status = 'pending' AND too_late_at IS NOT NULL"
 UNMIRRORED = "mirrored <> (parked_at IS NOT NULL)"
 targets = sa.Table(
     "targets", metadata, _id(), _ref("post_id", "posts", index=False), _ref("user_id", "users", index=False),
@@ -135,6 +183,8 @@ targets = sa.Table(
     _at("announced_until"), _at("rung_due_at"), sa.Column("rung_version", sa.Integer),
     sa.Column("ring", sa.Integer, nullable=False, default=0, server_default="0"),  # the number of the newest bell
     sa.Column("unheard", sa.Integer, nullable=False, default=0, server_default="0"),  # bells since the last claim
+    _at("too_late_at"),  # by its author's own rule: pending after this, it is not sent any more
+    _at("slot_at"),  # a slot of its account's allowance was reserved for it then; given back unless a call is made
     _at("held_at"),  # pending, and planned before the backup that this database was restored from: until somebody confirms
     _at("restored_at"),  # its open intent may have been answered after that backup, or be one that the backup does not know
     _at("parked_at"),  # failed, and in the parking lot until retried or discarded
@@ -161,6 +211,10 @@ targets = sa.Table(
              postgresql_where=sa.text(UNMIRRORED), sqlite_where=sa.text(UNMIRRORED)),
     sa.Index("ix_targets_no_address", "updated_at",  # completed, and nobody knows yet where to look at it
              postgresql_where=sa.text(NO_ADDRESS), sqlite_where=sa.text(NO_ADDRESS)),
+    sa.Index("ix_targets_too_late", "too_late_at",
+             postgresql_where=sa.text(MAY_BE_TOO_LATE), sqlite_where=sa.text(MAY_BE_TOO_LATE)),
+    sa.Index("ix_targets_slot", "account_id",
+             postgresql_where=sa.text("slot_at IS NOT NULL"), sqlite_where=sa.text("slot_at IS NOT NULL")),
     sa.Index("ix_targets_lease", "lease_until",
              postgresql_where=sa.text("status = 'processing'"), sqlite_where=sa.text("status = 'processing'")),
 )  # fmt: skip
@@ -171,6 +225,8 @@ attempts = sa.Table(
     _at("intent_at"), sa.Column("handles", Json), sa.Column("fingerprint", sa.Text),
     _at("answered_at"), sa.Column("answered_by", sa.Text),  # receipt, refusal, absence or person
     _at("ended_at"), sa.Column("ended", sa.Text), _text("message"), _text("code"), sa.Column("http_status", sa.Integer),
+    sa.Index("ix_attempts_calls", "account_id", "intent_at",  # how many calls an account made of late
+             postgresql_where=sa.text("intent_at IS NOT NULL"), sqlite_where=sa.text("intent_at IS NOT NULL")),
     sa.Index("ix_attempts_open", "account_id", "fingerprint",
              postgresql_where=sa.text("intent_at IS NOT NULL AND answered_at IS NULL"),
              sqlite_where=sa.text("intent_at IS NOT NULL AND answered_at IS NULL")),
@@ -187,7 +243,36 @@ receipts = sa.Table(
 notices = sa.Table(
     "notices", metadata, _id(), _ref("user_id", "users", index=False), _ref("post_id", "posts", null=True),
     sa.Column("target_id", sa.Uuid), _text("kind"), _text("message"), _at("created_at", null=False), _at("read_at"),
+    sa.Column("facts", Json, nullable=False, default=dict, server_default="{}"),  # what programs want to know of it
     sa.Index("ix_notices_user_id_created_at", "user_id", "created_at"),
+    sa.Index("ix_notices_unread", "user_id",
+             postgresql_where=sa.text("read_at IS NULL"), sqlite_where=sa.text("read_at IS NULL")),
+)  # fmt: skip
+
+mails = sa.Table(  # what is to be sent by mail: notices, and what people asked for
+    "mails", metadata, _id(), _ref("user_id", "users"), sa.Column("notice_id", sa.Uuid), _text("kind"),
+    sa.Column("sealed", sa.LargeBinary),  # what only the mail may show, such as the way to a new password; emptied when sent
+    _at("due_at"), _at("lease_until"), _number("tries"), _at("created_at", null=False), _at("sent_at"), _text("error"),
+    sa.Index("ix_mails_due_at", "due_at",
+             postgresql_where=sa.text("due_at IS NOT NULL"), sqlite_where=sa.text("due_at IS NOT NULL")),
+)  # fmt: skip
+
+webhooks = sa.Table(
+    "webhooks", metadata, _id(), _ref("user_id", "users"), _text("url"),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),  # the secret it is signed with
+    sa.Column("kinds", Json, nullable=False, default=list),  # the kinds of notices it takes; none named: every kind
+    _at("created_at", null=False), _at("failing_since"), _at("failed_at"), _at("disabled_at"), _text("message"),
+)  # fmt: skip
+
+webhook_events = sa.Table(
+    "webhook_events", metadata, _id(),  # the id is the event's, the same at each try
+    _ref("webhook_id", "webhooks", index=False), sa.Column("notice_id", sa.Uuid), _text("kind"),
+    sa.Column("body", Json, nullable=False),
+    _at("due_at"), _at("lease_until"), _number("tries"), _at("created_at", null=False), _at("delivered_at"),
+    sa.Column("http_status", sa.Integer), _text("error"),
+    sa.Index("ix_webhook_events_webhook_id_id", "webhook_id", "id"),
+    sa.Index("ix_webhook_events_due", "webhook_id", "due_at",  # from webhook to webhook
+             postgresql_where=sa.text("due_at IS NOT NULL"), sqlite_where=sa.text("due_at IS NOT NULL")),
 )  # fmt: skip
 
 replays = sa.Table(  # what was answered to a create with an Idempotency-Key

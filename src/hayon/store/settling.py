@@ -13,7 +13,7 @@ from hayon.domain.lifecycle import Ended, Outcome, Settlement, Standing, TargetS
 from hayon.domain.model import Claim, Receipt
 from hayon.domain.pacing import Patience
 from hayon.errors import LeaseLost
-from hayon.store import accounts, hosts, notices
+from hayon.store import accounts, allowances, hosts, lateness, notices
 from hayon.store.attempts import answer_intent, append_attempt, end_attempt, open_intent, reopen_intent
 from hayon.store.database import Tx
 from hayon.store.moves import lock_posts, move, moving, summarize_posts
@@ -22,6 +22,8 @@ from hayon.store.schema import targets
 
 T = TargetStatus
 ANYWHERE = frozenset(T)
+KEEPS_SLOT = frozenset({Ended.NOT_YET, Ended.INTERRUPTED})
+"""It goes on where it stopped, and soon: the slot reserved for it is found again."""
 
 
 def save_checkpoint(tx: Tx, claim: Claim, checkpoint: Mapping[str, Any], lease: timedelta) -> None:
@@ -99,9 +101,14 @@ def record_absence(tx: Tx, claim: Claim, lease: timedelta) -> datetime | TargetS
         return T.PROCESSING
 
 
-def settle_try(tx: Tx, claim: Claim, outcome: Outcome, *, attempt_id: UUID | None, patience: Patience) -> Settlement:
+def settle_try(
+    tx: Tx, claim: Claim, outcome: Outcome, *, attempt_id: UUID | None, patience: Patience,
+    told: allowances.Scoped | None = None,
+) -> Settlement:  # fmt: skip
     """Writes the end of one try: attempt, target, summary and notices. Raises LeaseLost where the fence has moved on,
     unless the outcome is the call's own receipt, which settles whatever the fence.
+
+    `told`: what its answer told of how much is left.
     """
     own_answer = outcome.receipt is not None and not outcome.adopted
     adopter = _find_adopter(tx, claim, outcome.receipt) if own_answer and outcome.receipt else None
@@ -112,7 +119,9 @@ def settle_try(tx: Tx, claim: Claim, outcome: Outcome, *, attempt_id: UUID | Non
         mine = target.status == T.PROCESSING and target.fence == claim.fence
         hosts.note_outcome(tx, claim.host, outcome, now)
         if own_answer:
-            return _settle_receipt(tx, target, outcome, attempt_id, mine, now)
+            settlement = _settle_receipt(tx, target, outcome, attempt_id, mine, now)
+            allowances.keep_told(tx, told or {}, now)
+            return settlement
         if not mine:
             raise LeaseLost("Another worker delivers this by now.")
         if outcome.receipt is not None and not may_adopt(tx, target, outcome.receipt.remote_id, exact=outcome.exact):
@@ -135,16 +144,39 @@ def settle_try(tx: Tx, claim: Claim, outcome: Outcome, *, attempt_id: UUID | Non
         if outcome.receipt is not None:
             keep_receipt(tx, target, outcome.receipt, attempt_id=target.last_attempt_id, adopted=True, now=now)
             values |= _proof(outcome.receipt)
+        too_late = settlement.status is T.FAILED and outcome.ended is Ended.TOO_LATE
         move(
             tx, target.id, settlement.status, since={T.PROCESSING}, now=now, fence=claim.fence, raise_fence=True,
             due_at=settlement.due_at, tries=settlement.tries, waits=settlement.waits, looks=settlement.looks,
             first_wait_at=settlement.first_wait_at,
-            waiting_for=str(outcome.ended) if settlement.waits else "", lost_leases=0, message=settlement.message, code=outcome.code,
+            waiting_for=outcome.waiting_for if settlement.waits else "", lost_leases=0, message=settlement.message, code=outcome.code,
             first_try_at=target.first_try_at or (now if settlement.tries else None),
-            claims=0 if outcome.ended is Ended.OVERTAKEN else target.claims, **values,
+            claims=0 if outcome.ended is Ended.OVERTAKEN else target.claims,
+            too_late=too_late,
+            slot_at=target.slot_at if settlement.status is T.PENDING and outcome.ended in KEEPS_SLOT else None, **values,
         )  # fmt: skip
+        if too_late:
+            lateness.tell(tx, [target.id], now)
         accounts.note_outcome(tx, target.account_id, outcome, now)
+        if settlement.status is T.FAILED and outcome.ended is not Ended.TOO_LATE:
+            notices.parked(tx, target, settlement.message, outcome.code, now)
+        allowances.keep_told(tx, told or {}, now)
+        _tell_others(tx, target, outcome, settlement, now)
         return settlement
+
+
+def _tell_others(tx: Tx, target: Row[Any], outcome: Outcome, settlement: Settlement, now: datetime) -> None:
+    """What this try means for what waits on the same account: its platform asked it to wait, so that nobody claims in vain;
+    or nothing went out, so that the slot is the next one's.
+    """
+    of_account = allowances.of_account(target.platform, target.user_id, target.account_id)
+    asked = outcome.ended is Ended.RATE_LIMITED and outcome.until is not None and outcome.until > now
+    if asked and not outcome.planned and not outcome.of_app and settlement.due_at is not None:
+        allowances.postpone(tx, of_account, settlement.due_at, outcome.message, now)
+    elif (target.slot_at is not None and outcome.ended not in KEEPS_SLOT) or (
+        settlement.answers_intent and outcome.receipt is None
+    ):
+        allowances.call_next(tx, of_account, now)
 
 
 def _find_mine(tx: Tx, claim: Claim) -> Row[Any] | None:

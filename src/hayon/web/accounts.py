@@ -6,13 +6,16 @@ from uuid import UUID
 from fastapi import APIRouter, Path
 from pydantic import Field, RootModel
 
+from hayon.accounts import Fate
 from hayon.domain.model import Account
 from hayon.errors import Invalid, Problem
-from hayon.store import accounts
-from hayon.web.auth import Me
+from hayon.store import accounts, allowances
+from hayon.store.database import Tx
+from hayon.web.auth import MayConnect, MayRead
 from hayon.web.desk import Desk, TheDesk
+from hayon.web.mending import find_mend
 from hayon.web.problems import refusals
-from hayon.web.wire import Answered, Text, Word
+from hayon.web.wire import Answered, Moment, Text, Word
 
 router = APIRouter(prefix="/api/accounts", tags=["accounts"])
 
@@ -29,11 +32,15 @@ class Credentials(RootModel[Annotated[dict[Word, Annotated[Text, Field(max_lengt
 
 
 class Health(Answered):
-    """Whether the account can be published on, as its platform answered last."""
+    """Whether the account can be published on, as its platform answered last: `active`, `expired`, `revoked` or `error`.
+
+    `message` says what is wrong, `mend` what to do about it.
+    """
 
     status: str
     needs_reconnection: bool
     message: str
+    mend: str
 
 
 class AccountOut(Answered):
@@ -56,35 +63,77 @@ class AccountsOut(Answered):
     accounts: list[AccountOut]
 
 
+class AllowanceOut(Answered):
+    """How much of something is left, as the platform told at `toldAt`. `posts` is what publishing is counted by; in a window
+    without `resetsAt`, each post counts until it is a day (or however long the window is) old.
+    """
+
+    name: str
+    left: int
+    limit: int | None
+    resets_at: Moment | None
+    told_at: Moment
+
+
+class AccountWhole(AccountOut):
+    """An account, and what it may still do. `blockedUntil`: its platform asked it to wait; `unfinishedTargets` wait for it."""
+
+    allowances: list[AllowanceOut]
+    blocked_until: Moment | None
+    unfinished_targets: int
+
+
 class Disconnected(Answered):
-    """What disconnecting did."""
+    """What disconnecting did. Here the credential is forgotten in any case; `credential` says what the platform made of it."""
 
     account_id: UUID
     unfinished_targets: int
+    credential: Fate
     message: str
 
 
-@router.get("", responses=refusals(401))
-async def list_accounts(me: Me, desk: TheDesk) -> AccountsOut:
+@router.get("", responses=refusals(401, 403))
+async def list_accounts(me: MayRead, desk: TheDesk) -> AccountsOut:
     """Your connected accounts."""
     mine = await desk.hayon.database.read(accounts.list_accounts, me.person.id)
     return AccountsOut(accounts=[account_out(desk, account) for account in mine])
 
 
+@router.get("/{which}", responses=refusals(401, 403, 404))
+async def get_account(account_id: AccountId, me: MayRead, desk: TheDesk) -> AccountWhole:
+    """One account, how much is left of its allowances and until when."""
+
+    def read(tx: Tx) -> AccountWhole:
+        row = accounts.get_row(tx, account_id, me.person.id)
+        told = allowances.list_told(tx, str(account_id))
+        return AccountWhole(
+            **dict(account_out(desk, accounts.as_account(row))),
+            allowances=[
+                AllowanceOut(
+                    name=one.name, left=one.left, limit=one.limit, resets_at=one.resets_at, told_at=one.told_at
+                )
+                for one in told
+            ],
+            blocked_until=row.blocked_until, unfinished_targets=accounts.count_unfinished(tx, me.person.id).get(account_id, 0),
+        )  # fmt: skip
+
+    return await desk.hayon.database.read(read)
+
+
 @router.post("/{which}", status_code=201, responses=refusals(401, 403))
-async def connect_account(which: Which, given: Credentials, me: Me, desk: TheDesk) -> AccountOut:
+async def connect_account(which: Which, given: Credentials, me: MayConnect, desk: TheDesk) -> AccountOut:
     """Connects an account of a platform; the platform is asked whose credentials these are before they are kept."""
     return account_out(desk, await connect(desk, me.person.id, which, given.root))
 
 
 @router.post("/{which}/check", responses=refusals(401, 403, 404))
-async def check_account(account_id: AccountId, me: Me, desk: TheDesk) -> AccountOut:
+async def check_account(account_id: AccountId, me: MayConnect, desk: TheDesk) -> AccountOut:
     """Asks the platform whether the account still works, and for its present limits."""
     return account_out(desk, await desk.hayon.accounts.check(me.person.id, account_id))
 
 
 @router.post("/{which}/default", responses=refusals(401, 403, 404))
-async def make_default(account_id: AccountId, me: Me, desk: TheDesk) -> AccountOut:
+async def make_default(account_id: AccountId, me: MayConnect, desk: TheDesk) -> AccountOut:
     """This account is what its platform's name means from now on."""
     database = desk.hayon.database
     await database.write(accounts.make_default, me.person.id, account_id)
@@ -93,19 +142,37 @@ async def make_default(account_id: AccountId, me: Me, desk: TheDesk) -> AccountO
 
 
 @router.delete("/{which}", responses=refusals(401, 403, 404))
-async def disconnect_account(account_id: AccountId, me: Me, desk: TheDesk) -> Disconnected:
+async def disconnect_account(account_id: AccountId, me: MayConnect, desk: TheDesk) -> Disconnected:
     """Disconnects an account, and says what becomes of what was still to be published on it."""
-    unfinished = await desk.hayon.database.write(accounts.disconnect, me.person.id, account_id)
-    return Disconnected(account_id=account_id, unfinished_targets=unfinished, message=farewell(unfinished))
+    unfinished, fate = await desk.hayon.accounts.disconnect(me.person.id, account_id)
+    return Disconnected(
+        account_id=account_id, unfinished_targets=unfinished, credential=fate,
+        message=f"{farewell(unfinished)} {FATES[fate]}",
+    )  # fmt: skip
 
 
 async def connect(desk: Desk, user_id: UUID, platform: str, given: dict[str, str]) -> Account:
     """Connects an account. Raises Invalid for an unknown platform and for whatever the platform refuses."""
+    require_platform(desk, platform)
+    return await desk.hayon.accounts.connect(user_id, platform, given)
+
+
+def require_platform(desk: Desk, platform: str) -> None:
+    """Raises Invalid for a word that is none of a platform."""
     if platform not in desk.hayon.platforms:
         known = ", ".join(sorted(desk.hayon.platforms))
         message = f"There is no platform {platform!r}; there are {known}."
         raise Invalid([Problem("platform", "unknown_platform", message)])
-    return await desk.hayon.accounts.connect(user_id, platform, given)
+
+
+FATES = {
+    Fate.GIVEN_BACK: "The platform has taken the credential back.",
+    Fate.NO_WAY: "The credential is forgotten here; the platform takes none back, so remove Hayon there too.",
+    Fate.UNANSWERED: "The credential is forgotten here, but the platform did not take it back: remove Hayon there too.",
+    Fate.SHARED: "The credential is forgotten here and was not given back, because another account may live by the same consent.",
+    Fate.NEEDED: "The credential is kept until it is known what went out, and then forgotten here: remove Hayon there too.",
+}
+"""What became of the credential of an account that was disconnected."""
 
 
 def farewell(unfinished: int) -> str:
@@ -125,7 +192,8 @@ def account_out(desk: Desk, account: Account) -> AccountOut:
         account_id=account.id, platform=account.platform, host=account.host, handle=account.handle,
         display_name=account.display_name, avatar_url=account.avatar_url, is_default=account.is_default,
         health=Health(
-            status=account.health, needs_reconnection=account.needs_reconnection, message=account.health_message
+            status=account.health, needs_reconnection=account.needs_reconnection, message=account.health_message,
+            mend=find_mend(account.platform, account.health),
         ),
         rules=desk.hayon.platforms[account.platform].rules(account.facts).as_json(),
     )  # fmt: skip

@@ -13,14 +13,55 @@ from starlette.staticfiles import StaticFiles
 
 from hayon import __version__
 from hayon.errors import Misconfigured
-from hayon.web import accounts, media, operations, pages, pages_posts, parking, people, posts, problems
+from hayon.web import (
+    accounts,
+    connecting,
+    everybody,
+    keys,
+    media,
+    notices,
+    operations,
+    pages,
+    pages_accounts,
+    pages_mail,
+    pages_posts,
+    pages_reset,
+    pages_settings,
+    parking,
+    people,
+    posts,
+    problems,
+    resets,
+    webhooks,
+)
 from hayon.web.desk import Desk
 from hayon.web.frame import JSON_LIMIT, Frame
+from hayon.web.leading import add_links
 from hayon.web.watching import Watch
 from hayon.wiring import Hayon
 
-# accounts before posts: /api/accounts/{which} and /api/{platform}/post would both take POST /api/accounts/post
-ROOMS = (people, accounts, media, operations, parking, posts, pages, pages_posts)
+# accounts and connecting before posts: /api/accounts/{which} and /api/{platform}/post would both take POST /api/accounts/post,
+# as /api/connections/{connectionId} would POST /api/connections/post. No platform is called "accounts" or "connections"
+ROOMS = (
+    people,
+    resets,
+    keys,
+    everybody,
+    accounts,
+    connecting,
+    media,
+    notices,
+    webhooks,
+    operations,
+    parking,
+    posts,
+    pages,
+    pages_accounts,
+    pages_mail,
+    pages_posts,
+    pages_reset,
+    pages_settings,
+)
 FORM_ROOM = 500_000
 """Room for the other fields of a form beside its picture."""
 GRACE_SECONDS = 5
@@ -34,16 +75,16 @@ def build(hayon: Hayon) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         description="Write a post once; publish it on many platforms, now or at a set time; know what became of it on each.",
     )  # fmt: skip
-    app.state.desk = Desk(hayon, Watch(hayon.database))
+    app.state.desk = desk = Desk(hayon, Watch(hayon.database))
     problems.install(app, [route for room in ROOMS for route in room.router.routes])
-    app.add_middleware(Frame, limit_of=_limit_of)
+    app.add_middleware(Frame, limit_of=_limit_of, https=desk.is_secure)
     for room in ROOMS:
         app.include_router(room.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     described = app.openapi
 
     def openapi() -> dict[str, Any]:
-        return problems.describe(described())
+        return add_links(problems.describe(described()))
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend the document
     return app

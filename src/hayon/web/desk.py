@@ -1,6 +1,7 @@
 """What every route may reach: Hayon itself, and the few things the front desk keeps for itself while the process lives."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -11,6 +12,9 @@ from hayon.web.throttle import Throttle
 from hayon.web.watching import Watch
 from hayon.wiring import Hayon
 
+TRIES, TRIES_REFILL = 10, timedelta(minutes=1)
+"""How often somebody's password may be tried, counted in the database for all processes (`store/tries.py`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
@@ -19,7 +23,6 @@ class Desk:
     hayon: Hayon
     watch: Watch
     passwords: Passwords = field(default_factory=Passwords)
-    tries_per_account: Throttle = field(default_factory=lambda: Throttle(10, 60))
     tries_per_address: Throttle = field(default_factory=lambda: Throttle(40, 15))
 
     @property

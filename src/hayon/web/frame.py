@@ -31,17 +31,27 @@ SECURITY_HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 
+HTTPS_ONLY = ("Strict-Transport-Security", f"max-age={365 * 86_400}")
+"""For those who once came by https: never again without. It says nothing of other names of this domain."""
+
 UNTOLD = ("/healthz", "/readyz", "/metrics", "/static/")
 """What is asked so often that it would hide the rest of a log."""
 _SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}")
 
 
 class Frame:
-    """ASGI middleware. `limit_of(path)` says how many bytes a body sent there may have."""
+    """ASGI middleware. `limit_of(path)` says how many bytes a body sent there may have; `https` whether people come by it."""
 
-    def __init__(self, app: ASGIApp, limit_of: Callable[[str], int] = lambda path: JSON_LIMIT) -> None:  # noqa: ARG005 - the default asks nothing
+    def __init__(
+        self,
+        app: ASGIApp,
+        limit_of: Callable[[str], int] = lambda path: JSON_LIMIT,  # noqa: ARG005 - the default asks nothing
+        *,
+        https: bool = False,
+    ) -> None:
         self._app = app
         self._limit_of = limit_of
+        self._headers = dict([*SECURITY_HEADERS.items(), *([HTTPS_ONLY] if https else ())])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Frames one request."""
@@ -61,7 +71,7 @@ class Frame:
                 status = message["status"]
                 answer = MutableHeaders(scope=message)
                 answer[CORRELATION] = correlation_id
-                for name, value in SECURITY_HEADERS.items():
+                for name, value in self._headers.items():
                     answer.setdefault(name, value)
                 answer.setdefault("Cache-Control", _lasts(scope["path"]))
             await send(message)

@@ -19,7 +19,7 @@ from hayon.media import LARGEST_UPLOAD, Measured, keep_thumbnail, temp_key
 from hayon.media.contract import plain_mime
 from hayon.store import media as rows
 from hayon.store.database import Tx
-from hayon.web.auth import Me
+from hayon.web.auth import MayAddMedia, MayRead
 from hayon.web.desk import Desk, TheDesk
 from hayon.web.problems import refusals
 from hayon.web.wire import Answered, Given, Moment, Text, Whole
@@ -77,7 +77,7 @@ class MediaPage(Answered):
 
 
 @router.post("/api/media/uploads", status_code=201, responses=refusals(401, 403))
-async def grant_upload(given: UploadWanted, me: Me, desk: TheDesk, request: Request) -> GrantOut:
+async def grant_upload(given: UploadWanted, me: MayAddMedia, desk: TheDesk, request: Request) -> GrantOut:
     """The right to upload one file of this type and size, straight to where files are kept."""
     now = await _now(desk)
     public_url = desk.hayon.settings.public_url or str(request.base_url)
@@ -99,7 +99,7 @@ async def receive_upload(token: str, request: Request, desk: TheDesk) -> None:
 
 
 @router.post("/api/media/{mediaId:uuid}/complete", responses=refusals(401, 403, 404, 409))
-async def complete_upload(media_id: MediaId, me: Me, desk: TheDesk) -> MediaOut:
+async def complete_upload(media_id: MediaId, me: MayAddMedia, desk: TheDesk) -> MediaOut:
     """The file has been sent: it is measured and checked, and from now on posts can use it. May be repeated."""
     one = await desk.hayon.database.read(rows.get_media, me.person.id, media_id)
     try:
@@ -113,8 +113,8 @@ async def complete_upload(media_id: MediaId, me: Me, desk: TheDesk) -> MediaOut:
     return _media_out(one)
 
 
-@router.get("/api/media", responses=refusals(401))
-async def list_media(me: Me, desk: TheDesk, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> MediaPage:
+@router.get("/api/media", responses=refusals(401, 403))
+async def list_media(me: MayRead, desk: TheDesk, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> MediaPage:
     """Your files, the newest first."""
     mine = await desk.hayon.database.read(rows.list_media, me.person.id, limit=limit)
     return MediaPage(media=[_media_out(one) for one in mine])
@@ -123,9 +123,9 @@ async def list_media(me: Me, desk: TheDesk, limit: Annotated[int, Query(ge=1, le
 @router.get(
     "/api/media/{mediaId:uuid}/content",
     response_model=None,
-    responses=refusals(401, 404) | {200: {"description": "The file.", "content": {"image/*": {}, "video/*": {}}}},
+    responses=refusals(401, 403, 404) | {200: {"description": "The file.", "content": {"image/*": {}, "video/*": {}}}},
 )
-async def read_media(media_id: MediaId, me: Me, desk: TheDesk, request: Request) -> Response:
+async def read_media(media_id: MediaId, me: MayRead, desk: TheDesk, request: Request) -> Response:
     """The file itself, to its owner; a part of it where a range is asked for."""
     one = await desk.hayon.database.read(rows.get_media, me.person.id, media_id)
     return _streamed(desk, request, one.key, one.mime, await desk.hayon.media.size(one.key))
@@ -134,10 +134,10 @@ async def read_media(media_id: MediaId, me: Me, desk: TheDesk, request: Request)
 @router.get(
     "/api/media/{mediaId:uuid}/thumbnail",
     response_model=None,
-    responses=refusals(401, 404)
+    responses=refusals(401, 403, 404)
     | {200: {"description": "A JPEG, 320 pixels a side at most.", "content": {"image/jpeg": {}}}},
 )
-async def read_thumbnail(media_id: MediaId, me: Me, desk: TheDesk, request: Request) -> Response:
+async def read_thumbnail(media_id: MediaId, me: MayRead, desk: TheDesk, request: Request) -> Response:
     """A small picture of the file, to its owner: of a video, one of its first pictures."""
     one = await desk.hayon.database.read(rows.get_media, me.person.id, media_id)
     key = await keep_thumbnail(desk.hayon.media, one.key)
@@ -145,7 +145,7 @@ async def read_thumbnail(media_id: MediaId, me: Me, desk: TheDesk, request: Requ
 
 
 @router.delete("/api/media/{mediaId:uuid}", status_code=204, responses=refusals(401, 403, 404, 409))
-async def delete_media(media_id: MediaId, me: Me, desk: TheDesk) -> None:
+async def delete_media(media_id: MediaId, me: MayAddMedia, desk: TheDesk) -> None:
     """Deletes a file that no post uses."""
     one = await desk.hayon.database.write(rows.delete_media, me.person.id, media_id)
     await desk.hayon.media.delete(one.key)

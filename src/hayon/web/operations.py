@@ -1,44 +1,29 @@
-"""What is true of the whole house: the platforms' rules, notices, and the addresses that machines ask for its health."""
+"""What is true of the whole house: the platforms' rules, and the addresses that machines ask for its health."""
 
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Any
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from hayon import __version__
-from hayon.errors import Forbidden, NotFound, Unauthenticated
-from hayon.store import notices, users
-from hayon.web.auth import Me, find_caller, is_loopback
+from hayon.store import users
+from hayon.web import connecting
+from hayon.web.auth import AdminOrMachine, MayRead
 from hayon.web.desk import TheDesk
 from hayon.web.problems import refusals
-from hayon.web.wire import Answered, Moment
+from hayon.web.wire import Answered
 
 router = APIRouter(tags=["operations"])
 
 
 class Platforms(Answered):
-    """The platforms there are, and what each takes. An account may have limits of its own: see its `rules`."""
+    """The platforms there are, what each takes, and how it is connected. An account may have limits of its own: see its `rules`.
+
+    `connecting`: `page` says whether people can be sent to the platform's own page, and `message` what to do where they
+    cannot; `redirectAddress` is where they come back to, to be registered there.
+    """
 
     platforms: list[dict[str, Any]]
-
-
-class NoticeOut(Answered):
-    """Something you shall know."""
-
-    notice_id: UUID
-    kind: str
-    message: str
-    post_id: UUID | None
-    target_id: UUID | None
-    created_at: Moment
-    read_at: Moment | None
-
-
-class Notices(Answered):
-    """Notices, the newest first."""
-
-    notices: list[NoticeOut]
 
 
 class Health(Answered):
@@ -48,34 +33,15 @@ class Health(Answered):
     version: str
 
 
-@router.get("/api/platforms", responses=refusals(401))
-async def list_platforms(_me: Me, desk: TheDesk) -> Platforms:
-    """The rules of each platform as data: limits, kinds of media, options."""
-    return Platforms(platforms=[platform.rules({}).as_json() for _, platform in sorted(desk.hayon.platforms.items())])
-
-
-@router.get("/api/notices", responses=refusals(401))
-async def list_notices(
-    me: Me, desk: TheDesk, unread: bool = False, limit: Annotated[int, Query(ge=1, le=200)] = 50
-) -> Notices:
-    """What you shall know: posts that ended, questions only a person can answer."""
-    rows = await desk.hayon.database.read(notices.list_notices, me.person.id, unread_only=unread, limit=limit)
-    return Notices(
-        notices=[
-            NoticeOut(
-                notice_id=row.id, kind=row.kind, message=row.message, post_id=row.post_id, target_id=row.target_id,
-                created_at=row.created_at, read_at=row.read_at,
-            )
-            for row in rows
+@router.get("/api/platforms", responses=refusals(401, 403))
+async def list_platforms(_me: MayRead, desk: TheDesk, request: Request) -> Platforms:
+    """The rules of each platform as data: limits, kinds of media, options; and how it is connected."""
+    return Platforms(
+        platforms=[
+            platform.rules({}).as_json() | {"connecting": connecting.ways(desk, request, word)}
+            for word, platform in sorted(desk.hayon.platforms.items())
         ]
-    )  # fmt: skip
-
-
-@router.post("/api/notices/{noticeId}/read", status_code=204, responses=refusals(401, 403, 404))
-async def read_notice(notice_id: Annotated[UUID, Path(alias="noticeId")], me: Me, desk: TheDesk) -> None:
-    """You have read it."""
-    if not await desk.hayon.database.write(notices.mark_read, me.person.id, notice_id):
-        raise NotFound("There is no such notice.")
+    )
 
 
 @router.get("/healthz")
@@ -97,12 +63,6 @@ async def ready(desk: TheDesk) -> Health:
     responses=refusals(401, 403)
     | {200: {"description": "Prometheus text.", "content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-async def metrics(request: Request, desk: TheDesk) -> Response:
+async def metrics(_watcher: AdminOrMachine, desk: TheDesk) -> Response:
     """Metrics for Prometheus: to programs on this machine, and to an admin's key."""
-    if not is_loopback(request, desk.hayon.settings.trusted_proxies):
-        caller = await find_caller(request, desk)
-        if caller is None:
-            raise Unauthenticated("Metrics are shown to programs on this machine and to an admin's API key.")
-        if not caller.person.is_admin:
-            raise Forbidden("Metrics are shown to the admin.")
     return Response(await desk.hayon.vitals.show(), media_type=CONTENT_TYPE_LATEST)

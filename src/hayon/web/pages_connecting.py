@@ -1,8 +1,9 @@
-"""The forms by which people connect an account with credentials in hand: one for each platform, as data. Nothing is connected here."""
+"""The forms by which people connect an account, by the platform's page or with credentials in hand, as data. Nothing is connected here."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from hayon.errors import Problem
 from hayon.settings import Settings
 
 
@@ -26,6 +27,26 @@ class ConnectForm:
     platform: str
     fields: tuple[Field, ...]
     hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PageWay:
+    """The way by the platform's own page: open, with what has to be typed before; or not, and then what has to be done."""
+
+    is_open: bool
+    fields: tuple[Field, ...] = ()
+    obstacle: str = ""
+    redirect_address: str = ""
+    document: str = ""
+
+
+def page_way(platform: str, obstacle: Problem | None, redirect_address: str, typed: Mapping[str, str]) -> PageWay:
+    """How somebody goes to this platform's page; else what its operator has to register, and where that is written."""
+    if obstacle is None:
+        return PageWay(True, PAGE_FIELDS[platform](typed) if platform in PAGE_FIELDS else ())
+    if obstacle.rule == "no_way":
+        return PageWay(False)  # the credentials in hand are the way
+    return PageWay(False, (), obstacle.message, redirect_address, f"docs/connect/{platform}.md")
 
 
 def connect_forms(settings: Settings, typed: Mapping[str, str]) -> list[ConnectForm]:
@@ -67,6 +88,12 @@ def connect_forms(settings: Settings, typed: Mapping[str, str]) -> list[ConnectF
     ]  # fmt: skip
 
 
+PAGE_FIELDS: dict[str, Callable[[Mapping[str, str]], tuple[Field, ...]]] = {
+    "mastodon": lambda typed: (
+        Field("instanceUrl", "Instance", placeholder="https://mastodon.social", value=typed.get("instanceUrl", "")),
+    ),
+}  # fmt: skip
+"""What a platform has to know before it can say where its page is."""
 SHOWN_AGAIN = ("identifier", "service", "instanceUrl", "pageId", "blog")
 """What was typed stays, but for what is secret."""
 SENT = (*SHOWN_AGAIN, "appPassword", "accessToken", "token", "tokenSecret")

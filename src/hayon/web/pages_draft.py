@@ -15,6 +15,7 @@ from hayon.web.posts_view import PostOut
 ALT_TEXT = "alt-"
 """The field with the description of a picture that is uploaded already is named so, and its id."""
 DIGITS = 9
+LONGEST_KEY = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +81,15 @@ def read_draft(form: Form, own_timezone: str) -> Draft:
         text=form.text("text"), account_ids=form.texts("accountIds"), alt_text=form.text("altText"),
         pictures=[Picture(one, form.text(f"{ALT_TEXT}{one}")) for one in form.texts("mediaId")],
         scheduled_at=form.text("scheduledAt"), timezone=form.text("timezone") or own_timezone, hour=form.text("hour"),
-        key=form.text("key")[:200] or new_key(),
+        key=_key_in(form) or new_key(),
         version=int(version[:DIGITS]) if version.isascii() and version.isdigit() else 0,
     )  # fmt: skip
+
+
+def _key_in(form: Form) -> str:
+    """The key that the form carried; nothing where it is none of ours, which no database need keep."""
+    key = form.text("key")
+    return key if len(key) <= LONGEST_KEY and key.isascii() and key.isprintable() else ""
 
 
 def draft_of(post: PostOut, accounts: Sequence[AccountOut]) -> Draft:

@@ -31,7 +31,15 @@ ANSWERS = {
     "connect": "The account is connected.",
     "check": "The account was asked; below is its answer.",
     "default": "That is the default now.",
+    "profile": "Your name and time zone are kept.",
+    "email": "Your e-mail address is changed. Sign in with it from now on.",
+    "password": "Your password is changed, and other browsers are signed out. API keys still open what they did.",
+    "sessions": "Signed out there.",
+    "mail": "Your choice is kept.",
+    "mail-test": "A test is on its way to you.",
+    "key": "The key is deleted and opens nothing any more.",
     "disconnect": "The account is disconnected. What was not sent to it yet will fail.",
+    "disconnect-left": "The account is disconnected. What was not sent to it yet will fail. Its credential may still be good: remove Hayon on the platform, among the apps that you allow.",
 }
 
 

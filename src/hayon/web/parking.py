@@ -1,23 +1,22 @@
 """The routes for what came to nothing: failed targets in the parking lot, and messages that the broker gave up. Nothing is decided here."""
 
-import unicodedata
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import Field
 
 from hayon.brokers.contract import Broker, DeadLetter
 from hayon.errors import BrokerUnreachable, Forbidden, Misconfigured, Mistake
 from hayon.store import parking
-from hayon.web.auth import Caller, Me
+from hayon.web.auth import Admin, Caller, MayPost, MayRead
 from hayon.web.desk import Desk, TheDesk
 from hayon.web.paging import Cursor, read_cursor, write_cursor
 from hayon.web.posts_view import ErrorOut
 from hayon.web.problems import refusals
-from hayon.web.wire import Answered, Given, Moment, Word
+from hayon.web.wire import Answered, Given, Moment, Word, shown
 
 router = APIRouter(prefix="/api", tags=["parking"])
 
@@ -26,16 +25,6 @@ BODY_SHOWN, REASON_SHOWN, WORD_SHOWN = 1_000, 500, 100
 NOT_PARKED = ("not_parked", "There is no such target in the parking lot, or not any more.")
 NOT_THERE = ("not_there", "There is no such letter, or not any more.")
 NOT_RUNG = ("not_rung", "It was not rung: it is no bell that can be read, or it is not there any more.")
-
-
-async def _admin(me: Me) -> Caller:
-    """Who asks. Raises Forbidden unless it is the admin."""
-    if not me.person.is_admin:
-        raise Forbidden("Dead letters are of nobody in particular, so they are shown to the admin alone.")
-    return me
-
-
-Admin = Annotated[Caller, Depends(_admin)]
 
 
 class ParkedOut(Answered):
@@ -132,14 +121,14 @@ class LetterAnswers(Answered):
 
 @router.get("/parking", responses=refusals(401, 403))
 async def list_parked(
-    me: Me,
+    me: MayRead,
     desk: TheDesk,
     everybody: bool = False,
     limit: Annotated[int, Query(ge=1, le=AT_ONCE_LIMIT)] = 50,
     cursor: Cursor = None,
 ) -> ParkedPage:
     """Your failed targets that wait for a decision, the newest first. `everybody`: those of all, for the admin."""
-    if everybody and not me.person.is_admin:
+    if everybody and not me.is_admin:
         raise Forbidden("What failed of others is shown to the admin alone.")
     rows = await desk.hayon.database.read(
         parking.list_parked, None if everybody else me.person.id,
@@ -150,7 +139,7 @@ async def list_parked(
 
 
 @router.post("/parking/replay", responses=refusals(401, 403))
-async def replay_parked(given: ParkedChosen, me: Me, desk: TheDesk) -> ParkedAnswers:
+async def replay_parked(given: ParkedChosen, me: MayPost, desk: TheDesk) -> ParkedAnswers:
     """Tries these again, now: a retry of each, after which it is parked no more. The admin may name anybody's."""
     found = await desk.hayon.database.read(parking.find_parked, _whose(me), given.target_ids)
     of_posts: dict[tuple[UUID, UUID], list[UUID]] = {}
@@ -168,7 +157,7 @@ async def replay_parked(given: ParkedChosen, me: Me, desk: TheDesk) -> ParkedAns
 
 
 @router.post("/parking/discard", responses=refusals(401, 403))
-async def discard_parked(given: ParkedChosen, me: Me, desk: TheDesk) -> ParkedAnswers:
+async def discard_parked(given: ParkedChosen, me: MayPost, desk: TheDesk) -> ParkedAnswers:
     """Takes these out of the parking lot. They stay failed, and can be retried by their posts. The admin may name anybody's."""
     gone = await desk.hayon.database.write(parking.discard, _whose(me), given.target_ids)
     words = ("discarded", "It is out of the parking lot. It stays failed.")
@@ -212,7 +201,7 @@ async def _asking(desk: Desk) -> AsyncIterator[Broker]:
 
 
 def _whose(me: Caller) -> UUID | None:
-    return None if me.person.is_admin else me.person.id
+    return None if me.is_admin else me.person.id
 
 
 def _parked_out(row: Any) -> ParkedOut:
@@ -250,19 +239,3 @@ def _letter_answers(
     return LetterAnswers(
         letters=[LetterTold(letter_id=letter_id, answer=answer, message=words) for letter_id, answer, words in each]
     )
-
-
-def shown(said: bytes | str, longest: int) -> str:
-    """A stranger's text on one line, as it can be shown anywhere: what steers a terminal, or turns the direction of writing,
-    becomes a mark."""
-    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
-    plain = "".join(" " if letter in "\t\n\r" else _MARK if _steers(letter) else letter for letter in text)
-    return plain if len(plain) <= longest else f"{plain[:longest]}…"
-
-
-_MARK = "\ufffd"
-
-
-def _steers(letter: str) -> bool:
-    kind = unicodedata.category(letter)
-    return kind.startswith("C") or kind in {"Zl", "Zp"}

@@ -7,12 +7,15 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from hayon.delivery.foreseeing import find_crowds
 from hayon.delivery.submit import Handed
 from hayon.domain.lifecycle import PostStatus
+from hayon.domain.schedule import read_schedule
 from hayon.errors import Conflict, Invalid, Problem
 from hayon.store import attempts, media, posts, replays
 from hayon.store.database import Tx
-from hayon.web.auth import Caller, Me
+from hayon.store.posts import PostView
+from hayon.web.auth import Caller, MayPost, MayRead
 from hayon.web.desk import Desk, TheDesk
 from hayon.web.paging import Cursor, read_cursor, write_cursor
 from hayon.web.posts_schema import (
@@ -79,7 +82,7 @@ TESTED: dict[int | str, dict[str, Any]] = {
 @router.post("/posts", status_code=201, response_model=None, responses=refusals(401, 403, 409) | MADE | TESTED)
 async def create_post(
     given: PostIn,
-    me: Me,
+    me: MayPost,
     desk: TheDesk,
     request: Request,
     dry_run: Annotated[bool, Query(alias="dryRun")] = False,
@@ -89,7 +92,12 @@ async def create_post(
     handed = as_handed(given, me.person.timezone)
     if dry_run:
         fits, problems = await desk.hayon.submission.dry_run(me.person.id, handed)
-        return _json(dry_run_out(fits, problems), 200)
+        where = [(fit.account.id, fit.account.platform, fit.account.handle) for fit in fits]
+        at = None if handed.draft else read_schedule(handed.scheduled_at, handed.timezone, datetime.now(UTC))
+        warnings = []
+        if not handed.draft and not isinstance(at, Problem):
+            warnings = await find_crowds(desk.hayon.database, desk.hayon.platforms, where, at, handed.timezone)
+        return _json(dry_run_out(fits, problems, warnings), 200)
     return await _take_in(desk, me, request, handed, idempotency_key)
 
 
@@ -97,7 +105,7 @@ async def create_post(
 async def create_post_on_one(
     platform: Platform,
     given: OnePlatformPost,
-    me: Me,
+    me: MayPost,
     desk: TheDesk,
     request: Request,
     idempotency_key: IdempotencyKey = None,
@@ -107,9 +115,9 @@ async def create_post_on_one(
     return await _take_in(desk, me, request, handed, idempotency_key)
 
 
-@router.get("/posts", responses=refusals(401))
+@router.get("/posts", responses=refusals(401, 403))
 async def list_posts(
-    me: Me,
+    me: MayRead,
     desk: TheDesk,
     status: Annotated[list[PostStatus] | None, Query(max_length=len(PostStatus))] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
@@ -129,14 +137,14 @@ async def list_posts(
     return await desk.hayon.database.read(read)
 
 
-@router.get("/posts/{postId}", responses=refusals(401, 404))
-async def get_post(post_id: PostId, me: Me, desk: TheDesk) -> PostOut:
+@router.get("/posts/{postId}", responses=refusals(401, 403, 404))
+async def get_post(post_id: PostId, me: MayRead, desk: TheDesk) -> PostOut:
     """A post with its targets."""
     return await desk.hayon.database.read(_read_post, post_id, me.person.id)
 
 
 @router.patch("/posts/{postId}", responses=refusals(401, 403, 404, 409))
-async def edit_post(post_id: PostId, given: PostPatch, me: Me, desk: TheDesk) -> PostOut:
+async def edit_post(post_id: PostId, given: PostPatch, me: MayPost, desk: TheDesk) -> PostOut:
     """Changes what is given, while nothing of the post was sent. With `draft: false` a draft goes out."""
 
     def stored(tx: Tx) -> tuple[Any, bool]:
@@ -154,7 +162,7 @@ async def edit_post(post_id: PostId, given: PostPatch, me: Me, desk: TheDesk) ->
 
 
 @router.delete("/posts/{postId}", responses=refusals(401, 403, 404))
-async def delete_post(post_id: PostId, me: Me, desk: TheDesk) -> Deleted:
+async def delete_post(post_id: PostId, me: MayPost, desk: TheDesk) -> Deleted:
     """Stops what can be stopped and removes the post here. What is published stays on the platforms."""
     view = await desk.hayon.database.read(posts.get_post, post_id, me.person.id)
     told = told_out(await desk.hayon.submission.delete(me.person.id, post_id), view)
@@ -169,14 +177,14 @@ async def delete_post(post_id: PostId, me: Me, desk: TheDesk) -> Deleted:
 
 
 @router.post("/posts/{postId}/submit", responses=refusals(401, 403, 404, 409))
-async def submit_draft(post_id: PostId, me: Me, desk: TheDesk) -> PostMade:
+async def submit_draft(post_id: PostId, me: MayPost, desk: TheDesk) -> PostMade:
     """A draft goes out as it stands, now or at its time."""
     await desk.hayon.submission.submit_draft(me.person.id, post_id)
-    return made_out(await desk.hayon.database.read(posts.get_post, post_id, me.person.id))
+    return await _made(desk, await desk.hayon.database.read(posts.get_post, post_id, me.person.id))
 
 
-@router.get("/posts/{postId}/status", responses=refusals(401, 404))
-async def get_status(post_id: PostId, me: Me, desk: TheDesk) -> PostStatusOut:
+@router.get("/posts/{postId}/status", responses=refusals(401, 403, 404))
+async def get_status(post_id: PostId, me: MayRead, desk: TheDesk) -> PostStatusOut:
     """Where a post stands, for polling."""
     return status_out(await desk.hayon.database.read(posts.get_post, post_id, me.person.id))
 
@@ -192,15 +200,15 @@ async def get_status(post_id: PostId, me: Me, desk: TheDesk) -> PostStatusOut:
         }
     },
 )
-async def watch_post(post_id: PostId, me: Me, desk: TheDesk) -> StreamingResponse:
+async def watch_post(post_id: PostId, me: MayRead, desk: TheDesk) -> StreamingResponse:
     """Where a post stands, as server-sent events, until nothing more changes by itself."""
     await desk.hayon.database.read(posts.get_post, post_id, me.person.id)
     headers = {"X-Accel-Buffering": "no"}  # a proxy that gathers the events would make them late
     return StreamingResponse(desk.watch.open(me.person.id, post_id), media_type="text/event-stream", headers=headers)
 
 
-@router.get("/posts/{postId}/attempts", responses=refusals(401, 404))
-async def list_attempts(post_id: PostId, me: Me, desk: TheDesk) -> Attempts:
+@router.get("/posts/{postId}/attempts", responses=refusals(401, 403, 404))
+async def list_attempts(post_id: PostId, me: MayRead, desk: TheDesk) -> Attempts:
     """Every try: when, what was answered, how long it took."""
 
     def read(tx: Tx) -> Attempts:
@@ -211,28 +219,28 @@ async def list_attempts(post_id: PostId, me: Me, desk: TheDesk) -> Attempts:
 
 
 @router.post("/posts/{postId}/cancel", responses=refusals(401, 403, 404, 409))
-async def cancel_post(post_id: PostId, me: Me, desk: TheDesk, given: TargetsChosen | None = None) -> Answers:
+async def cancel_post(post_id: PostId, me: MayPost, desk: TheDesk, given: TargetsChosen | None = None) -> Answers:
     """Stops what can still be stopped, and says the truth about the rest."""
     told = await desk.hayon.submission.cancel(me.person.id, post_id, _chosen(given))
     return await _answers(desk, me, post_id, told)
 
 
 @router.post("/posts/{postId}/retry", responses=refusals(401, 403, 404, 409))
-async def retry_post(post_id: PostId, me: Me, desk: TheDesk, given: TargetsChosen | None = None) -> Answers:
+async def retry_post(post_id: PostId, me: MayPost, desk: TheDesk, given: TargetsChosen | None = None) -> Answers:
     """Tries failed targets again, and waiting ones now."""
     told = await desk.hayon.submission.retry(me.person.id, post_id, _chosen(given))
     return await _answers(desk, me, post_id, told)
 
 
 @router.post("/posts/{postId}/confirm", responses=refusals(401, 403, 404, 409))
-async def confirm_post(post_id: PostId, me: Me, desk: TheDesk) -> Answers:
+async def confirm_post(post_id: PostId, me: MayPost, desk: TheDesk) -> Answers:
     """What is held since a backup was restored goes out as planned, after all."""
     told = await desk.hayon.submission.confirm(me.person.id, post_id)
     return await _answers(desk, me, post_id, told)
 
 
 @router.post("/posts/{postId}/resolve", responses=refusals(401, 403, 404, 409))
-async def resolve_target(post_id: PostId, given: Resolution, me: Me, desk: TheDesk) -> PostStatusOut:
+async def resolve_target(post_id: PostId, given: Resolution, me: MayPost, desk: TheDesk) -> PostStatusOut:
     """A person says whether a target of which nobody knows is there. It answers the question it names, or is refused."""
     await resolve(desk, me, post_id, given)
     return status_out(await desk.hayon.database.read(posts.get_post, post_id, me.person.id))
@@ -266,13 +274,21 @@ async def _take_in(desk: Desk, me: Caller, request: Request, handed: Handed, key
         raise KeyReused(str(error)) from error
     kept = await database.read(replays.find_answer, user_id, key) if replayed and key else None
     if kept is None:
-        made = made_out(await database.read(posts.get_post, post_id, user_id))
+        made = await _made(desk, await database.read(posts.get_post, post_id, user_id))
         if key is None:
             return _json(made, 201)
         # whoever comes first with this key decides what everybody is answered
         kept = await database.write(replays.keep_answer, user_id, key, made.model_dump(mode="json", by_alias=True))
     headers = {"Idempotency-Replayed": "true"} if replayed else None
     return JSONResponse(kept, 201, headers=headers)
+
+
+async def _made(desk: Desk, view: PostView) -> PostMade:
+    where = [(target.account_id, target.platform, target.handle) for target in view.targets]
+    warnings = await find_crowds(
+        desk.hayon.database, desk.hayon.platforms, where, view.row.scheduled_at, view.row.timezone, but=view.row.id
+    )
+    return made_out(view, warnings)
 
 
 async def _answers(desk: Desk, me: Caller, post_id: UUID, told: Any) -> Answers:

@@ -67,12 +67,13 @@ class PlatformStatus(Answered):
 
 
 class PostMade(Answered):
-    """The answer to a post that was taken in."""
+    """The answer to a post that was taken in. `warnings`: it goes out, but later than planned."""
 
     post_id: UUID
     status: PostStatus
     platform_statuses: list[PlatformStatus]
     correlation_id: str
+    warnings: list[ProblemFound]
 
 
 class PostStatusOut(Answered):
@@ -150,10 +151,14 @@ class FitOut(Answered):
 
 
 class DryRun(Answered):
-    """What would be found against a post: per target, and what concerns the request as a whole. Nothing was written."""
+    """What would be found against a post: per target, and what concerns the request as a whole. Nothing was written.
+
+    `warnings` refuse nothing: an account may do fewer posts in a day than are planned for it.
+    """
 
     targets: list[FitOut]
     problems: list[ProblemFound]
+    warnings: list[ProblemFound]
 
 
 class ToldOut(Answered):
@@ -210,12 +215,13 @@ class Attempts(Answered):
     attempts: list[AttemptOut]
 
 
-def made_out(view: PostView) -> PostMade:
+def made_out(view: PostView, warnings: Sequence[Problem]) -> PostMade:
     """A post just taken in."""
     row = view.row
     return PostMade(
-        post_id=row.id, status=row.status, platform_statuses=targets_out(view), correlation_id=row.correlation_id
-    )
+        post_id=row.id, status=row.status, platform_statuses=targets_out(view), correlation_id=row.correlation_id,
+        warnings=[as_found(warning) for warning in warnings],
+    )  # fmt: skip
 
 
 def status_out(view: PostView) -> PostStatusOut:
@@ -257,7 +263,7 @@ def targets_out(view: PostView) -> list[PlatformStatus]:
     return [_target_out(target) for target in view.targets]
 
 
-def dry_run_out(fits: Sequence[Fit], problems: Sequence[Problem]) -> DryRun:
+def dry_run_out(fits: Sequence[Fit], problems: Sequence[Problem], warnings: Sequence[Problem]) -> DryRun:
     """What would be found."""
     return DryRun(
         targets=[
@@ -268,6 +274,7 @@ def dry_run_out(fits: Sequence[Fit], problems: Sequence[Problem]) -> DryRun:
             for fit in fits
         ],
         problems=[as_found(problem) for problem in problems],
+        warnings=[as_found(warning) for warning in warnings],
     )  # fmt: skip
 
 

@@ -1,10 +1,14 @@
-"""How often something may be tried, counted in this process: a bucket of tries per name, filled again over time."""
+"""How often a client address may try something, counted in this process: a bucket of tries, filled again over time.
+
+Tries at one account are counted in the database, for all processes together (`store/tries.py`).
+"""
 
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 
 from hayon.errors import TooMany
+from hayon.store.tries import in_words
 
 NAMES_LIMIT = 10_000
 
@@ -25,7 +29,7 @@ class Throttle:
         left = min(float(self._tries), left + (now - since) / self._refill_seconds)
         if left < 1:
             wait = (1 - left) * self._refill_seconds
-            raise TooMany(f"Too many tries. Come back in {_in_words(wait)}.", wait)
+            raise TooMany(f"Too many tries. Come back in {in_words(wait)}.", wait)
         self._keep(name, left - 1, now)
 
     def give_back(self, name: str) -> None:
@@ -43,7 +47,3 @@ class Throttle:
         self._buckets.move_to_end(name)
         if len(self._buckets) > NAMES_LIMIT:
             self._buckets.popitem(last=False)
-
-
-def _in_words(seconds: float) -> str:
-    return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} minutes"

@@ -1,10 +1,11 @@
 """What every body of our API is made of: camelCase names, bounded values, and nothing that a database could choke on."""
 
 import math
+import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, SecretStr
 from pydantic.alias_generators import to_camel
 
 TEXT_LIMIT = 100_000
@@ -30,6 +31,11 @@ def _storable(text: str) -> str:
     if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
         raise ValueError("must not contain NUL or half a surrogate pair")
     return text
+
+
+def _storable_secret(secret: SecretStr) -> SecretStr:
+    _storable(secret.get_secret_value())
+    return secret
 
 
 def _plain(value: Any, depth: int = 0) -> Any:
@@ -66,6 +72,7 @@ def _few(entries: Any) -> None:
 
 
 Text = Annotated[str, AfterValidator(_storable)]
+Secret = Annotated[SecretStr, AfterValidator(_storable_secret)]
 Word = Annotated[Text, Field(min_length=1, max_length=100)]
 Options = Annotated[dict[str, Any], AfterValidator(_plain)]
 Whole = Annotated[int, Field(strict=True)]
@@ -78,3 +85,19 @@ def in_utc(moment: datetime) -> str:
 
 
 Moment = Annotated[AwareDatetime, PlainSerializer(in_utc, return_type=str, when_used="json")]
+
+
+def shown(said: bytes | str, longest: int) -> str:
+    """A stranger's text on one line, as it can be shown anywhere: what steers a terminal, or turns the direction of writing,
+    becomes a mark."""
+    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+    plain = "".join(" " if letter in "\t\n\r" else _MARK if _steers(letter) else letter for letter in text)
+    return plain if len(plain) <= longest else f"{plain[:longest]}…"
+
+
+_MARK = "\ufffd"
+
+
+def _steers(letter: str) -> bool:
+    kind = unicodedata.category(letter)
+    return kind.startswith("C") or kind in {"Zl", "Zp"}

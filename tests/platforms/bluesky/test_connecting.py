@@ -23,7 +23,8 @@ from tests.platforms.bluesky.scripted import ADAPTER, CREDENTIAL, DID, HOST, Ser
 from tests.platforms.parcels import NOW, make_account
 
 GIVEN = {"identifier": "alice.test", "appPassword": "abcd-efgh-ijkl-mnop"}
-SESSION = {"did": DID, "handle": "alice.test", "active": True, "accessJwt": "a", "refreshJwt": "r"}
+ENDS = token({"exp": (NOW + timedelta(days=90)).timestamp(), "iat": NOW.timestamp()})
+SESSION = {"did": DID, "handle": "alice.test", "active": True, "accessJwt": "a", "refreshJwt": ENDS}
 DOCUMENT = {"service": [{"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": HOST}]}
 ACCOUNT = make_account("bluesky", HOST, DID)
 
@@ -54,7 +55,7 @@ async def test_connecting_opens_a_session_and_keeps_no_password() -> None:
         remote_id=DID,
         handle="alice.test",
         host=HOST,
-        credential={"accessJwt": "a", "refreshJwt": "r"},
+        credential={"accessJwt": "a", "refreshJwt": ENDS},
         display_name="Alice",
         avatar_url="https://cdn.example/a.jpg",
         facts={"blobUploadLimit": 5_242_880, "serverDid": "did:web:pds.example", "gallery": True},
@@ -211,8 +212,8 @@ async def refresh(answer: Any, server: Server | None = None) -> Any:
 
 async def test_refreshing_shows_the_refresh_token_and_sends_no_body() -> None:
     server = Server()
-    fresh = await refresh(answered(SESSION | {"accessJwt": "a2", "refreshJwt": "r2"}), server)
-    assert fresh == {"accessJwt": "a2", "refreshJwt": "r2", "kept": "as it was"}
+    fresh = await refresh(answered(SESSION | {"accessJwt": "a2", "refreshJwt": f"{ENDS}2"}), server)
+    assert fresh == {"accessJwt": "a2", "refreshJwt": f"{ENDS}2", "kept": "as it was"}
     request = server.asked[0]
     assert (request.method, request.url) == ("POST", f"{HOST}/xrpc/com.atproto.server.refreshSession")
     assert request.headers == {"Authorization": "Bearer refresh"}

@@ -2,9 +2,10 @@
 
 import asyncio
 import io
+import secrets
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -105,6 +106,41 @@ async def test_connecting_tells_who_it_is_and_keeps_only_the_session(peer: Peer)
 async def test_a_wrong_app_password_is_refused(peer: Peer) -> None:
     with pytest.raises(Disconnected):
         await peer.connect("abcd-efgh-ijkl-mnop")
+
+
+async def test_a_main_password_is_refused_even_where_it_looks_like_an_app_password(peer: Peer) -> None:
+    name, password = f"m{secrets.token_hex(6)}", "-".join(secrets.token_hex(2) for _ in range(4))
+    made = await asyncio.to_thread(
+        peer.pds.call, "com.atproto.server.createAccount",
+        {"handle": f"{name}.test", "email": f"{name}@example.test", "password": password},
+    )  # fmt: skip
+    given = {"identifier": made["handle"], "appPassword": password}
+    with pytest.raises(Disconnected) as caught:
+        await peer.adapter.connect(given, peer.outgoing)
+    assert (caught.value.code, password in caught.value.message) == ("main_password", False)
+    for privileged in (False, True):
+        kind = {"name": f"tests {privileged}", "privileged": privileged}
+        app = await asyncio.to_thread(
+            peer.pds.call, "com.atproto.server.createAppPassword", kind, token=made["accessJwt"]
+        )
+        connected = await peer.adapter.connect(given | {"appPassword": app["password"]}, peer.outgoing)
+        assert connected.remote_id == made["did"]
+
+
+async def test_a_session_is_given_back_and_cannot_be_renewed_then(peer: Peer) -> None:
+    account = make_account("bluesky", peer.connected.host, peer.connected.remote_id)
+    for _ in range(2):
+        assert await peer.adapter.revoke(account, peer.connected.credential, peer.outgoing) is True
+    with pytest.raises(Disconnected) as caught:
+        await peer.adapter.refresh(account, peer.connected.credential, peer.outgoing)
+    assert caught.value.health == "revoked"
+    await peer.connect()  # the app password stays good
+
+
+async def test_a_session_that_nobody_uses_is_renewed_half_way_through_its_90_days(peer: Peer) -> None:
+    renew_at = peer.adapter.renew_at(peer.connected.credential)
+    assert renew_at is not None
+    assert abs(renew_at - datetime.now(UTC) - timedelta(days=45)) < timedelta(minutes=10)
 
 
 async def test_a_whole_post_is_read_back_as_it_was_meant(peer: Peer) -> None:

@@ -242,6 +242,31 @@ def test_errors_come_in_several_shapes(body: Any, error: Kind) -> None:
     assert type(error_of(answered(body, 400), "Meta", Doing.READING, now=NOW, sent_before=False)) is error
 
 
+def test_a_token_that_ran_out_says_so_by_number_or_in_words() -> None:
+    for answer in (refused(190, 463, "Session"), refused(190, None, "Session has expired on Sunday", status=401)):
+        error = error_of(answer, "Meta", Doing.PUBLISHING, now=NOW, sent_before=False)
+        assert isinstance(error, Disconnected)
+        assert (error.health, error.proves_absence) == ("expired", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "of_app"),
+    [
+        ("Facebook", refused(4, None, "Application request limit reached"), True),
+        ("Instagram", refused(4, None, "Application request limit reached"), True),
+        ("Threads", refused(4, None, "Application request limit reached"), False),  # counted for each person
+        ("Instagram", refused(4, 2207051, "Action blocked"), False),
+        ("Facebook", refused(80001, None, "Too many calls"), False),
+        ("Facebook", refused(17, None, "User request limit reached"), False),
+        ("Facebook", answered("<html>", 429), False),
+    ],
+)
+def test_a_limit_of_the_app_is_told_from_one_of_the_account(name: str, answer: Answer, of_app: bool) -> None:
+    error = error_of(answer, name, Doing.PREPARING, now=NOW, sent_before=False)
+    assert isinstance(error, RateLimited)
+    assert error.of_app is of_app
+
+
 def test_a_status_that_limits_is_a_limit_without_an_error_in_the_body() -> None:
     answer = answered("<html>", 429)
     assert isinstance(error_of(answer, "Meta", Doing.READING, now=NOW, sent_before=False), RateLimited)
@@ -253,7 +278,7 @@ def test_a_message_tells_the_persons_words_and_the_trace_and_no_token() -> None:
         190, None, f"Malformed access token {TOKEN}", error_user_msg="Log in\x00again", error_user_title="Sorry"
     )
     message = error_of(answer, "Threads", Doing.READING, now=NOW, sent_before=False).message
-    assert '("Sorry: Log in again: Malformed access token …' in message
+    assert '("Sorry: Log in\ufffdagain: Malformed access token …' in message
     assert "trace AbC-1" in message
     assert TOKEN not in message
     assert (

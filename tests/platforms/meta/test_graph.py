@@ -7,7 +7,8 @@ import pytest
 
 from hayon.errors import Disconnected, PlatformError, RateLimited, Unavailable, Unconfirmed, Unreachable
 from hayon.outgoing import Request
-from hayon.platforms.meta.graph import LISTED_PAGES, Doing, Graph, moment_of
+from hayon.platforms.meta.graph import LISTED_PAGES, Doing, Graph
+from hayon.platforms.meta.reading import moment_of
 from tests.platforms.meta.scripted import ADDRESS, THREADS, TOKEN, Peer, Scripted, answered, refused
 from tests.platforms.parcels import NOW
 

@@ -17,7 +17,7 @@ from hayon.errors import (
 )
 from hayon.platforms.contract import Connected
 from hayon.platforms.instagram import Instagram
-from hayon.platforms.meta.graph import moment_of
+from hayon.platforms.meta.reading import moment_of
 from hayon.platforms.threads import Threads
 from tests.platforms.meta.scripted import (
     ADDRESS,

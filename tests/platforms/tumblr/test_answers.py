@@ -122,7 +122,7 @@ def test_the_blog_may_be_gone_and_the_connection_used_up() -> None:
 def test_what_tumblr_said_is_told() -> None:
     raised = error_of(refused(400, 8001, "'content' must\x00be\nan array"), DRAFTING)
     assert "('" not in raised.message
-    assert "\"'content' must be an array\"" in raised.message
+    assert "\"'content' must\ufffdbe an array\"" in raised.message
     assert (raised.code, raised.http_status) == ("400.8001", 400)
     titled = Answer(400, {}, b'{"meta": {"msg": "Bad Request"}, "errors": [{"title": "Bad", "code": 8001}]}', "")
     assert said_in(titled) is not None

@@ -13,7 +13,7 @@ from hayon.errors import PlatformError, Unavailable
 from hayon.media.s3.answers import Listing, code_of, read_listing, refused
 from hayon.media.s3.place import S3Place
 from hayon.media.s3.signing import NOTHING
-from hayon.outgoing import Answer, Deadline, Outgoing, Request, Stream, StreamedAnswer
+from hayon.outgoing import Answer, Deadline, Named, Outgoing, Request, Stream, StreamedAnswer
 
 LISTED = 1000
 _LISTING_LARGEST = 4_000_000
@@ -105,7 +105,7 @@ class Calls:
 
     async def plain(self, request: Request) -> Answer:
         """Sends what anybody may send: nothing of ours is in it but what its address holds."""
-        return await self._send(request)
+        return await self._send(replace(request, named=Named.OPERATOR))
 
     def now(self) -> datetime:
         """The time as requests are dated."""
@@ -123,7 +123,7 @@ class Calls:
     ) -> Request:
         url = self.place.address(key, query)
         signed = self.place.signer.headers(method, url, headers or {}, body_hash, self._clock())
-        return Request(method, url, signed, body=body)
+        return Request(method, url, signed, body=body, named=Named.OPERATOR)
 
     async def _must(self, request: Request) -> Answer:
         answer = await self._send(request)

@@ -8,6 +8,7 @@ packages/pds/src/actor-store/blob/transactor.ts, packages/xrpc-server/src/errors
 import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 from hayon.errors import (
     CredentialExpired,
@@ -69,13 +70,21 @@ def read_removal_failure(answer: Answer) -> PlatformError:
 def name_and_words(answer: Answer) -> tuple[str, str]:
     """The error's name and its text; both empty where the answer is no XRPC error."""
     try:
-        body = answer.json()
+        body = read_json(answer)
     except ValueError:
         return "", ""
     if not isinstance(body, dict) or not isinstance(body.get("error"), str):
         return "", ""
     words = body.get("message")
     return body["error"], words if isinstance(words, str) else ""
+
+
+def read_json(answer: Answer) -> Any:
+    """The body as JSON. Raises ValueError where it is none, and where it is nested beyond reading."""
+    try:
+        return answer.json()
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def read_until(answer: Answer, now: datetime | None) -> datetime | None:

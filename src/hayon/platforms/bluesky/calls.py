@@ -7,7 +7,7 @@ from typing import Any, TypeGuard
 from hayon.domain.model import Json
 from hayon.errors import Unavailable, Unconfirmed
 from hayon.outgoing import Answer, Outgoing, Request, Stream
-from hayon.platforms.bluesky.answers import read_failure
+from hayon.platforms.bluesky.answers import read_failure, read_json
 
 LARGEST_ANSWER = 2_000_000
 
@@ -68,7 +68,7 @@ def is_blob(value: Any) -> TypeGuard[Json]:
 def read_body(answer: Answer) -> Json:
     """The body as a JSON object. Raises Unavailable where it is none."""
     try:
-        body = answer.json()
+        body = read_json(answer)
     except ValueError:
         body = None
     if not isinstance(body, dict):

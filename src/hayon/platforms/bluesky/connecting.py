@@ -1,14 +1,12 @@
-"""The face that accounts see: connecting with an app password, keeping the session fresh, asking who it belongs to.
+"""The face that accounts see: connecting with an app password, keeping the session fresh and giving it back.
 
 The app password itself is not kept: the session it opens renews itself (reference server: 90 days from each renewal,
 atproto: packages/pds/src/account-manager/helpers/auth.ts).
 """
 
-import base64
-import binascii
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,10 +18,13 @@ from hayon.platforms.bluesky.answers import NEW_APP_PASSWORD, name_and_words, re
 from hayon.platforms.bluesky.calls import ask, procedure, query, read_body, send_repeatable
 from hayon.platforms.bluesky.limits import GALLERY_SINCE, PLATFORM
 from hayon.platforms.bluesky.text import is_did
-from hayon.platforms.contract import Connected, Credential
+from hayon.platforms.bluesky.tokens import MAIN_PASSWORD, claims_of, moment_of
+from hayon.platforms.contract import Allowance, Authorization, Connected, Credential
 
 LIVE_SERVICE = "https://bsky.social"
 """The public entryway. It signs in accounts of many servers, so the account's own server is read from its DID document."""
+RENEWED_WHEN_IDLE = timedelta(days=7)
+"""How often a session is renewed that nobody uses and whose tokens do not say when they end."""
 
 
 class BlueskyConnecting:
@@ -40,13 +41,76 @@ class BlueskyConnecting:
         if answer.status != 200:
             raise _sign_in_failure(name_and_words(answer)[0], read_failure(answer))
         session = read_body(answer)
+        if claims_of(session.get("accessJwt")).get("scope") == MAIN_PASSWORD:
+            await _give_back(service, session, outgoing)
+            raise Disconnected(_IS_MAIN_PASSWORD, code="main_password", health="error", proves_absence=True)
         _require_active(session)
         host = (_own_server(session) if service == LIVE_SERVICE else None) or service
         return await _describe(session, host, _credential(session), outgoing)
 
+    def host_of(self, given: Mapping[str, Any]) -> str:  # noqa: ARG002 - the contract's words
+        """Raises Invalid: there is no page of Bluesky's that leads here."""
+        raise Invalid([_problem("platform", "no_way", _NO_WAY)])
+
+    async def authorize(
+        self,
+        given: Mapping[str, Any],  # noqa: ARG002 - the contract's words
+        redirect_uri: str,  # noqa: ARG002
+        state: str,  # noqa: ARG002
+        registered: Mapping[str, Any] | None,  # noqa: ARG002
+        outgoing: Outgoing,  # noqa: ARG002
+    ) -> Authorization:
+        """Raises Invalid, as `host_of` does."""
+        raise Invalid([_problem("platform", "no_way", _NO_WAY)])
+
+    async def exchange(
+        self,
+        returned: Mapping[str, str],  # noqa: ARG002 - the contract's words
+        kept: Mapping[str, Any],  # noqa: ARG002
+        redirect_uri: str,  # noqa: ARG002
+        outgoing: Outgoing,  # noqa: ARG002
+    ) -> Sequence[Connected]:
+        """Raises Disconnected: nobody can come back from where nobody is sent."""
+        raise Disconnected(_NO_WAY, health="error", code="no_way")
+
+    def renew_at(self, credential: Credential) -> datetime | None:
+        """Half-way through the life of the refresh token, 45 days of 90 on the reference server: each renewal gives a new one.
+
+        Where the token does not say when it ends, a week after the session was opened or renewed.
+        """
+        claims = claims_of(credential.get("refreshJwt"))
+        ends, began = moment_of(claims.get("exp")), moment_of(claims.get("iat"))
+        if ends is not None:
+            return ends - RENEWED_WHEN_IDLE if began is None or began > ends else began + (ends - began) / 2
+        try:
+            return datetime.fromisoformat(credential["openedAt"]) + RENEWED_WHEN_IDLE
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return None
+
+    async def revoke(self, account: Account, credential: Credential, outgoing: Outgoing) -> bool:
+        """Ends the session (atproto: lexicons/com/atproto/server/deleteSession.json); the app password stays good.
+
+        True also where it had ended before. An access token that was handed out already lasts to its end, two hours at most.
+        """
+        token = str(credential.get("refreshJwt", ""))
+        request = procedure(account.host, "com.atproto.server.deleteSession", token=token)
+        answer = await send_repeatable(outgoing, request)
+        if answer.status == 200 or name_and_words(answer)[0] in {"ExpiredToken", "InvalidToken"}:
+            return True
+        raise read_failure(answer)
+
+    async def allowances(
+        self,
+        account: Account,  # noqa: ARG002 - the contract's words
+        credential: Credential,  # noqa: ARG002
+        outgoing: Outgoing,  # noqa: ARG002
+    ) -> Sequence[Allowance]:
+        """Nothing: what is left is told with each answer and nowhere else."""
+        return ()
+
     def expires_soon(self, credential: Credential, now: datetime) -> bool:
         """Whether less than five minutes are left. A token that cannot be read is used until the server refuses it."""
-        expires_at = _expiry(str(credential.get("accessJwt", "")))
+        expires_at = moment_of(claims_of(credential.get("accessJwt")).get("exp"))
         return expires_at is not None and expires_at - now < timedelta(minutes=5)
 
     async def refresh(self, account: Account, credential: Credential, outgoing: Outgoing) -> Credential:
@@ -98,6 +162,10 @@ class BlueskyConnecting:
 _APP_PASSWORD = re.compile(r"[A-Za-z0-9]{4}(?:-[A-Za-z0-9]{4}){3}")
 _WHERE_TO_MAKE_ONE = (
     "Make one in Bluesky under Settings, Privacy and security, App passwords; it looks like xxxx-xxxx-xxxx-xxxx."
+)
+_NO_WAY = f"Bluesky is connected with an app password and not by a page. {_WHERE_TO_MAKE_ONE}"
+_IS_MAIN_PASSWORD = (
+    f"This is the account's main password, and Hayon does not take it: it opens everything. {_WHERE_TO_MAKE_ONE}"
 )
 _NOT_IN_ADDRESS = re.compile(r"[\s?#]")
 # Marks of writing direction that come along when a handle is copied from an app.
@@ -180,10 +248,12 @@ def _require_same(account: Account, session: Json) -> None:
 
 
 def _credential(session: Json) -> dict[str, str]:
+    """The pair of tokens; with the time where they do not say when they end."""
     access, renewing = session.get("accessJwt"), session.get("refreshJwt")
     if not (isinstance(access, str) and isinstance(renewing, str) and access and renewing):
         raise Unavailable("The address answers, but not as a Bluesky server does. Check the server's address.")
-    return {"accessJwt": access, "refreshJwt": renewing}
+    pair = {"accessJwt": access, "refreshJwt": renewing}
+    return pair if "exp" in claims_of(renewing) else {**pair, "openedAt": datetime.now(UTC).isoformat()}
 
 
 def _own_server(session: Json) -> str | None:
@@ -240,11 +310,9 @@ def _facts(server: Json, health: Json) -> Json:
     return facts
 
 
-def _expiry(token: str) -> datetime | None:
-    """When a JWT says it ends, unverified: it is only a hint to ourselves."""
-    try:
-        payload = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        return datetime.fromtimestamp(claims["exp"], UTC)
-    except (IndexError, KeyError, TypeError, ValueError, OverflowError, OSError, binascii.Error):
-        return None
+async def _give_back(service: str, session: Json, outgoing: Outgoing) -> None:
+    """Ends a session that is not wanted, as far as the server lets us."""
+    token = session.get("refreshJwt")
+    if isinstance(token, str):
+        with suppress(PlatformError):
+            await send_repeatable(outgoing, procedure(service, "com.atproto.server.deleteSession", token=token))

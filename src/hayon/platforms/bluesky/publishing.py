@@ -1,7 +1,7 @@
 """The face that delivery sees: limits, preparing, the one call that publishes, and looking whether it landed."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,13 +10,24 @@ from hayon.domain.model import Account, Receipt
 from hayon.domain.rules import Rules
 from hayon.errors import Unavailable, Unconfirmed
 from hayon.outgoing import Answer, Outgoing
+from hayon.platforms.bluesky.allowances import read_allowances
 from hayon.platforms.bluesky.answers import name_and_words, read_publish_failure, read_removal_failure
 from hayon.platforms.bluesky.calls import procedure, query, read_body, send_repeatable
 from hayon.platforms.bluesky.limits import PLATFORM, bluesky_rules
 from hayon.platforms.bluesky.preparing import Fit, Preparation
 from hayon.platforms.bluesky.recalling import find_alike
 from hayon.platforms.bluesky.record import COLLECTION, KEY_PATTERN
-from hayon.platforms.contract import Absent, Credential, Found, Look, Parcel, SaveCheckpoint, Send, Unclear
+from hayon.platforms.contract import (
+    Absent,
+    Allowance,
+    Credential,
+    Found,
+    Look,
+    Parcel,
+    SaveCheckpoint,
+    Send,
+    Unclear,
+)
 
 
 class BlueskyPublishing:
@@ -28,6 +39,7 @@ class BlueskyPublishing:
     platform = PLATFORM
     settles_within: timedelta | None = timedelta(0)  # a late first call and its repeat end in the same one record
     fetches_media = False
+    has_quota = False
 
     def __init__(self, *, public_url: str, fit: Fit, link_cards: bool, video_url: str | None) -> None:
         self._public_url = public_url.rstrip("/")
@@ -38,6 +50,10 @@ class BlueskyPublishing:
     def rules(self, facts: Mapping[str, Any]) -> Rules:
         """The limits for an account; its server's version decides about galleries, the video service about videos."""
         return bluesky_rules(facts, video_service=self._video_url is not None)
+
+    def read_allowances(self, answer: Answer, now: datetime) -> Sequence[Allowance]:
+        """What is left of the tightest limit that the call was counted in."""
+        return read_allowances(answer, now)
 
     def remote_id_in(self, url: str, account: Account) -> str | None:
         """The AT URI of the account's post at this address of the app, or the AT URI itself; None for anything else.

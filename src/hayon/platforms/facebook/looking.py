@@ -28,7 +28,8 @@ from hayon.platforms.facebook.listing import (
     targets_in,
 )
 from hayon.platforms.facebook.photos import KEPT_FOR
-from hayon.platforms.meta.graph import GONE, Graph, id_in, moment_of
+from hayon.platforms.meta.graph import GONE, Graph
+from hayon.platforms.meta.reading import id_in, moment_of
 
 STORIES_SHOWN_FOR = timedelta(hours=20)
 """How long a story is surely listed: a day, and longer only where the Page keeps an archive (page "Facebook Stories API")."""

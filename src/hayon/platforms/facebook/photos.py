@@ -11,7 +11,8 @@ from hayon.errors import Unavailable
 from hayon.outgoing import Outgoing, Part, Request
 from hayon.platforms.contract import Parcel, ParcelMedia, SaveCheckpoint
 from hayon.platforms.facebook.limits import FITTING
-from hayon.platforms.meta.graph import GONE, Doing, Graph, id_in, moment_of
+from hayon.platforms.meta.graph import GONE, Doing, Graph
+from hayon.platforms.meta.reading import id_in, moment_of
 
 KEPT_FOR = timedelta(hours=20)
 """How long a picture without a post is relied upon; Facebook keeps it for about 24 hours (page "Page Photos")."""
@@ -56,7 +57,7 @@ async def _upload(one: ParcelMedia, page: str, graph: Graph, outgoing: Outgoing)
     if one.alt_text:
         parts.append(Part("alt_text_custom", one.alt_text))
     parts.append(Part("source", await one.read(), filename=f"{one.media.id}.{mime.partition('/')[2]}", mime=mime))
-    request = Request("POST", graph.url(f"{page}/photos"), graph.headers, parts=parts)
+    request = Request("POST", graph.url(f"{page}/photos"), graph.headers, graph.proof, parts=parts)
     remote_id = id_in(await graph.ask(outgoing, request, doing=Doing.PREPARING))
     if remote_id is None:
         raise Unavailable("Facebook took a picture but did not name it. It is tried again later.")

@@ -7,7 +7,8 @@ from hayon.platforms.facebook.limits import Kind, kind_of
 from hayon.platforms.facebook.listing import feed_since, is_hidden, says_the_same
 from hayon.platforms.facebook.photos import upload_all
 from hayon.platforms.facebook.videos import Videos
-from hayon.platforms.meta.graph import Graph, moment_of
+from hayon.platforms.meta.graph import Graph
+from hayon.platforms.meta.reading import moment_of
 
 
 async def prepare_post(

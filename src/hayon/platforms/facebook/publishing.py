@@ -1,20 +1,24 @@
 """The face that delivery sees: limits, preparing, the one call that shows a post, and looking whether it landed."""
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from hayon.domain.model import Account, Receipt
 from hayon.domain.rules import Rules
 from hayon.errors import PlatformError, Unconfirmed
-from hayon.outgoing import Outgoing, Request
-from hayon.platforms.contract import Credential, Look, Parcel, SaveCheckpoint, Send
+from hayon.outgoing import Answer, Outgoing, Request
+from hayon.platforms.contract import Allowance, Credential, Look, Parcel, SaveCheckpoint, Send
 from hayon.platforms.facebook.addresses import public_url, remote_id_in, shown_at, video_graph
 from hayon.platforms.facebook.limits import NAME, PLATFORM, Kind, facebook_rules
 from hayon.platforms.facebook.listing import stories_since
 from hayon.platforms.facebook.looking import look, look_without_handles
 from hayon.platforms.facebook.preparing import prepare_post, recalled
-from hayon.platforms.meta.graph import Doing, Graph, body_of, error_of, id_in, token_of
+from hayon.platforms.meta.allowances import usage_told
+from hayon.platforms.meta.graph import Doing, Graph, error_of, token_of
+from hayon.platforms.meta.login import App
+from hayon.platforms.meta.reading import body_of, id_in
 
 SETTLES = timedelta(seconds=420)
 """How long Meta may take to show what it took; the longest wait that another client was seen to need."""
@@ -27,11 +31,12 @@ class FacebookPublishing:
     settles_within: timedelta | None = None
     """Never, for words alone: see settles()."""
     fetches_media = False
+    has_quota = False
 
-    def __init__(self, *, version: str, two_phase_text: bool, app_id: str) -> None:
+    def __init__(self, *, version: str, two_phase_text: bool, app: App) -> None:
         self._version = version
         self._two_phase_text = two_phase_text
-        self._app_id = app_id
+        self._app = app
 
     def rules(self, facts: Mapping[str, Any]) -> Rules:
         """The limits, which are the same for every Page."""
@@ -79,8 +84,8 @@ class FacebookPublishing:
     async def reconcile(self, parcel: Parcel, handles: Mapping[str, Any], outgoing: Outgoing) -> Look:
         """Asks after the ids of pictures, video or draft; goes through the Page's newest posts where there are only words."""
         if handles:
-            return await look(parcel, handles, self._graph(parcel), outgoing, self._app_id)
-        return await look_without_handles(parcel, recalled(parcel), self._graph(parcel), outgoing, self._app_id)
+            return await look(parcel, handles, self._graph(parcel), outgoing, self._app.id)
+        return await look_without_handles(parcel, recalled(parcel), self._graph(parcel), outgoing, self._app.id)
 
     async def locate(self, account: Account, credential: Credential, remote_id: str, outgoing: Outgoing) -> str | None:
         """The public address, as Facebook tells it; None where it does not. Reads only."""
@@ -103,11 +108,16 @@ class FacebookPublishing:
         """Deletes the post, video or story (page "Pages API: Posts")."""
         return await self._graph_of(account, credential).remove(outgoing, remote_id)
 
+    def read_allowances(self, answer: Answer, now: datetime) -> Sequence[Allowance]:
+        """How many calls are left, as the headers tell it in percent."""
+        return usage_told(answer, now)
+
     def _graph(self, parcel: Parcel) -> Graph:
-        return Graph(parcel.account.host, self._version, token_of(parcel.credential), NAME, parcel.now)
+        return replace(self._graph_of(parcel.account, parcel.credential), now=parcel.now)
 
     def _graph_of(self, account: Account, credential: Credential) -> Graph:
-        return Graph(account.host, self._version, token_of(credential), NAME)
+        secret = self._app.secret_for(credential)
+        return Graph(account.host, self._version, token_of(credential), NAME, secret=secret)
 
 
 def _call(graph: Graph, handles: Mapping[str, Any]) -> Request:

@@ -15,7 +15,8 @@ from hayon.platforms.contract import Parcel, ParcelMedia, SaveCheckpoint
 from hayon.platforms.facebook.addresses import trusted_upload, video_graph
 from hayon.platforms.facebook.films import FilmState
 from hayon.platforms.facebook.tape import Tape
-from hayon.platforms.meta.graph import GONE, Doing, Graph, body_of, error_of, id_in, moment_of
+from hayon.platforms.meta.graph import GONE, Doing, Graph, error_of
+from hayon.platforms.meta.reading import body_of, id_in, moment_of
 
 KEPT_FOR = timedelta(hours=20)
 """How long a video that was begun and not published is relied upon; no page says how long Facebook keeps one."""
@@ -203,7 +204,7 @@ class Videos:
             *(Part(name, str(value)) for name, value in fields.items()),
             Part("video_file_chunk", chunk, filename="part.mp4", mime="application/octet-stream"),
         ]
-        return Request("POST", graph.url(f"{self._page}/videos"), graph.headers, parts=parts)
+        return Request("POST", graph.url(f"{self._page}/videos"), graph.headers, graph.proof, parts=parts)
 
 
 async def _send(outgoing: Outgoing, request: Request) -> Answer:

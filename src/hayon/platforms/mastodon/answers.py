@@ -81,7 +81,10 @@ def limit_ends_at(answer: Answer, now: datetime | None) -> datetime | None:
     """
     reset, theirs = _moment(answer.headers.get("x-ratelimit-reset", "")), date_of(answer)
     if reset is not None:
-        return now + (reset - theirs) if now and theirs else reset
+        try:
+            return now + (reset - theirs) if now and theirs else reset
+        except OverflowError:
+            return None  # a time beyond every calendar says nothing
     wait = answer.headers.get("retry-after", "")
     return now + timedelta(seconds=int(wait)) if now and _number(wait) and len(wait) < 7 else None
 
@@ -90,7 +93,7 @@ def date_of(answer: Answer) -> datetime | None:
     """The instance's own clock when it answered, to the second."""
     try:
         date = parsedate_to_datetime(answer.headers.get("date", ""))
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 

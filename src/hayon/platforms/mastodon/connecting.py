@@ -1,19 +1,20 @@
-"""The face that accounts see: an instance's address and an access token in, a connected account out."""
+"""The face that accounts see: an instance's address and an access token, or a person's word on its page, in; an account out."""
 
 import ipaddress
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from hayon.domain.model import Account
-from hayon.errors import Disconnected, Invalid, PlatformError, Problem, Unavailable
+from hayon.errors import Disconnected, Invalid, PlatformError, Problem
 from hayon.outgoing import Answer, Outgoing
-from hayon.platforms.contract import Connected, Credential
+from hayon.platforms.contract import Allowance, Authorization, Connected, Credential
+from hayon.platforms.mastodon import authorizing
 from hayon.platforms.mastodon.answers import read_json
-from hayon.platforms.mastodon.instance import Instance, token_of
+from hayon.platforms.mastodon.instance import Instance, NotAnInstance, token_of
 from hayon.platforms.mastodon.limits import PLATFORM, facts_of
 
 LONGEST_TOKEN = 2048
@@ -33,9 +34,64 @@ class MastodonConnecting:
         if problems:
             raise Invalid(problems)
         try:
-            return await _introduce(Instance(address, token), outgoing)
-        except _NotAnInstance as error:
+            return await _introduce(Instance(address, token), outgoing, {"accessToken": token})
+        except NotAnInstance as error:
             raise Invalid([_problem("instanceUrl", "not_an_instance", error.message)]) from error
+
+    def host_of(self, given: Mapping[str, Any]) -> str:
+        """The instance's address as it is written everywhere here."""
+        problems: list[Problem] = []
+        address = _address_in(given.get("instanceUrl"), problems)
+        if problems:
+            raise Invalid(problems)
+        return address
+
+    async def authorize(
+        self,
+        given: Mapping[str, Any],
+        redirect_uri: str,
+        state: str,
+        registered: Mapping[str, Any] | None,
+        outgoing: Outgoing,
+    ) -> Authorization:
+        """The page of the instance at `instanceUrl`. Our app is registered there where it is not known (any more)."""
+        instance = Instance(self.host_of(given), "")
+        try:
+            return await authorizing.authorize(instance, redirect_uri, state, registered, outgoing)
+        except NotAnInstance as error:
+            raise Invalid([_problem("instanceUrl", "not_an_instance", error.message)]) from error
+
+    async def exchange(
+        self, returned: Mapping[str, str], kept: Mapping[str, Any], redirect_uri: str, outgoing: Outgoing
+    ) -> Sequence[Connected]:
+        """The one account; its credential holds our app too, for only with that the token can be given back.
+
+        Raises Disconnected with the code `unknown_app` where the instance has forgotten our app.
+        """
+        instance, client = await authorizing.exchange(returned, kept, redirect_uri, outgoing)
+        app = {"clientId": client.key, "clientSecret": client.secret}
+        return [await _introduce(instance, outgoing, {"accessToken": instance.token, **app})]
+
+    def renew_at(self, credential: Credential) -> datetime | None:  # noqa: ARG002 - the contract's words
+        """Never, as below."""
+        return None
+
+    async def revoke(self, account: Account, credential: Credential, outgoing: Outgoing) -> bool:
+        """POST /oauth/revoke. False for a token that was given by hand: only the app that it was made for can do it."""
+        client = authorizing.Client.in_(credential)
+        if client is None:
+            return False
+        await authorizing.revoke(Instance(account.host, token_of(credential)), client, outgoing)
+        return True
+
+    async def allowances(
+        self,
+        account: Account,  # noqa: ARG002 - the contract's words
+        credential: Credential,  # noqa: ARG002
+        outgoing: Outgoing,  # noqa: ARG002
+    ) -> Sequence[Allowance]:
+        """Nothing: what is left is told with each answer and nowhere else."""
+        return ()
 
     def expires_soon(self, credential: Credential, now: datetime) -> bool:  # noqa: ARG002 - the contract's words
         """Never: access tokens do not expire (mastodon/documentation: api/oauth-tokens.md)."""
@@ -48,21 +104,19 @@ class MastodonConnecting:
 
     async def check(self, account: Account, credential: Credential, outgoing: Outgoing) -> Connected:
         """Asks again whose token it is, and the instance for its limits."""
-        return await _introduce(Instance(account.host, token_of(credential)), outgoing)
+        return await _introduce(Instance(account.host, token_of(credential)), outgoing, credential)
 
 
-class _NotAnInstance(Unavailable):
-    """Something answers under that address, but not as a Mastodon server does."""
-
-
-async def _introduce(instance: Instance, outgoing: Outgoing) -> Connected:
+async def _introduce(instance: Instance, outgoing: Outgoing, credential: Credential) -> Connected:
     answer = await instance.ask(
         outgoing, instance.get("/api/v1/accounts/verify_credentials"), welcome=_ANY_THAT_TELLS_WHAT_IT_IS
     )
     person = _read_person(instance, answer)
     about = await _about(instance, outgoing)
     facts = facts_of(about)
-    application = await _application_name(instance, outgoing)
+    # our own app has the name that it was registered under, told or not: older instances want more scopes to tell it
+    ours = authorizing.CLIENT_NAME if authorizing.Client.in_(credential) else None
+    application = ours or await _application_name(instance, outgoing)
     if application:
         facts["applicationName"] = application
     domain = about.get("domain") or about.get("uri")
@@ -72,7 +126,7 @@ async def _introduce(instance: Instance, outgoing: Outgoing) -> Connected:
         remote_id=person["id"],
         handle=f"@{person['username']}@{domain}"[:LONGEST_NAME],
         host=instance.address,
-        credential={"accessToken": instance.token},
+        credential=credential,
         display_name=str(person.get("display_name") or "")[:LONGEST_NAME],
         avatar_url=avatar if isinstance(avatar, str) and avatar.startswith(("https://", "http://")) else None,
         facts=facts,
@@ -83,18 +137,12 @@ _ANY_THAT_TELLS_WHAT_IT_IS = frozenset({200, 404, 410, *range(300, 400)})
 
 
 def _read_person(instance: Instance, answer: Answer) -> Mapping[str, Any]:
-    if 300 <= answer.status < 400:
-        elsewhere = urlsplit(answer.headers.get("location", "")).netloc
-        hint = f" It sends visitors to {elsewhere}: give that address." if elsewhere else ""
-        raise _NotAnInstance(f"There is no Mastodon server at {instance.host}.{hint}", http_status=answer.status)
     try:
         person = read_json(answer) if answer.status == 200 else None
     except ValueError:
         person = None
     if not isinstance(person, Mapping) or not all(isinstance(person.get(name), str) for name in ("id", "username")):
-        raise _NotAnInstance(
-            f"{instance.host} does not answer as a Mastodon server does. Check the address.", http_status=answer.status
-        )
+        raise instance.none_there(answer)
     return person
 
 

@@ -15,6 +15,10 @@ LARGEST_LISTING = 8_000_000
 """Bytes of an answer with forty posts; a look that brings more is given up."""
 
 
+class NotAnInstance(Unavailable):
+    """Something answers under that address, but not as a Mastodon server does."""
+
+
 @dataclass(frozen=True, slots=True)
 class Instance:
     """`address` may end in a path (an instance behind a prefix). `now` is the caller's clock, None where it has none."""
@@ -89,6 +93,16 @@ class Instance:
             f"{self.host} cannot be used at the moment: its answer was not that of a Mastodon server.",
             http_status=answer.status,
         )
+
+    def none_there(self, answer: Answer) -> "NotAnInstance":
+        """The error for an answer that no Mastodon server gives; with the address that it sends visitors to instead."""
+        if not 300 <= answer.status < 400:
+            words = f"{self.host} does not answer as a Mastodon server does. Check the address."
+        else:
+            elsewhere = urlsplit(answer.headers.get("location", "")).netloc
+            hint = f" It sends visitors to {elsewhere}: give that address." if elsewhere else ""
+            words = f"There is no Mastodon server at {self.host}.{hint}"
+        return NotAnInstance(words, http_status=answer.status)
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}

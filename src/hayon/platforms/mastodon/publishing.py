@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,7 +10,8 @@ from hayon.domain.model import Account, Receipt
 from hayon.domain.rules import Rules
 from hayon.errors import Rejected, Unconfirmed
 from hayon.outgoing import Answer, Outgoing, Request
-from hayon.platforms.contract import Credential, Look, Parcel, SaveCheckpoint, Send
+from hayon.platforms.contract import Allowance, Credential, Look, Parcel, SaveCheckpoint, Send
+from hayon.platforms.mastodon.allowances import read_allowances
 from hayon.platforms.mastodon.answers import Doing, error_of, read_json, words_of
 from hayon.platforms.mastodon.instance import Instance, token_of
 from hayon.platforms.mastodon.limits import PLATFORM, mastodon_rules
@@ -25,10 +26,15 @@ class MastodonPublishing:
     settles_within: timedelta | None = timedelta(seconds=90)
     """A judgement: no document says how long a request may wait in a server's queue, or a listing lag behind."""
     fetches_media = False
+    has_quota = False
 
     def rules(self, facts: Mapping[str, Any]) -> Rules:
         """The limits of an account's instance, as it told them when the account was connected or checked."""
         return mastodon_rules(facts)
+
+    def read_allowances(self, answer: Answer, now: datetime) -> Sequence[Allowance]:
+        """What is left of the tightest limit that the call was counted in."""
+        return read_allowances(answer, now)
 
     def remote_id_in(self, url: str, account: Account) -> str | None:
         """The id in a post's address, in the forms of Mastodon, GoToSocial and Pleroma; None for another instance's."""

@@ -16,7 +16,8 @@ from hayon.domain.model import Account, Content, Fitting, Json, Media, Receipt
 from hayon.errors import Disconnected, NotYet, PlatformError, Problem, Rejected, Unavailable, Unconfirmed, Unreachable
 from hayon.outgoing import Outgoing
 from hayon.platforms.contract import Absent, Credential, Found, Look, Parcel, ParcelMedia, SaveCheckpoint, Send, Unclear
-from hayon.platforms.meta.graph import Graph, Listing, failure_of, id_in, moment_of, published_id, token_of
+from hayon.platforms.meta.graph import Graph, Listing, failure_of, published_id, token_of
+from hayon.platforms.meta.reading import id_in, moment_of
 
 RELIED_UPON = timedelta(hours=23)
 """How long a container is used; after 24 hours it expires (Threads API Troubleshooting, "EXPIRED")."""
@@ -77,6 +78,7 @@ class Containers(ABC):
     settles_within: timedelta | None = timedelta(seconds=420)
     """A container's status and the lists lag behind; another publisher found seven minutes to be enough."""
     fetches_media = True
+    has_quota = True
 
     def __init__(self, address: str, version: str, *, resend: bool = False) -> None:
         self.address = address

@@ -4,22 +4,27 @@ What a platform publishes, and how, is not here. HTTP status is not dependable, 
 Sources: Meta's pages "Graph API: Error Handling", "Rate Limits", "Instagram: Error Codes", "Threads API Troubleshooting".
 """
 
+import hashlib
+import hmac
 import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
 
 from hayon.errors import Disconnected, PlatformError, RateLimited, Rejected, Unavailable, Unconfirmed
 from hayon.outgoing import Answer, Deadline, Outgoing, Request
+from hayon.platforms.meta.reading import after_in, body_of, id_in, moment_of
 
 PREPARING_SECONDS = 60
 """Deadline of a call that prepares: Meta fetches pictures within it."""
 LONGEST_QUOTE = 300
 """Characters of a platform's own words that go into a message."""
+BY_PERSON = ("Threads",)
+"""Where the calls of an app are counted for each person by themselves (page "Threads Overview")."""
 LISTED_PAGES = 5
 LISTED_AT_ONCE = 50
 
@@ -45,7 +50,8 @@ class Graph:
     """One host, version and token as one account speaks to it.
 
     `address` may end in a path (a sandbox). `version` is the first step of every path; "" for the calls that have none.
-    `name` is how messages call the platform, `now` the caller's clock, None where it has none.
+    `name` is how messages call the platform, `now` the caller's clock, None where it has none. `secret` is that of the app
+    that the token belongs to, where calls are to be proved to come from it.
     """
 
     address: str
@@ -53,6 +59,7 @@ class Graph:
     token: str = field(repr=False)
     name: str
     now: datetime | None = None
+    secret: str = field(default="", repr=False)
 
     def url(self, path: str) -> str:
         """The address of a path, without a query. Ids in it are the platform's words, so it is quoted."""
@@ -63,14 +70,20 @@ class Graph:
         """The token, which therefore stands in no address."""
         return {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
 
+    @property
+    def proof(self) -> dict[str, str]:
+        """What proves that the app itself is calling (page "Securing Graph API Requests"); nothing without its secret."""
+        signed = hmac.new(self.secret.encode(), self.token.encode(), hashlib.sha256).hexdigest()
+        return {"appsecret_proof": signed} if self.secret else {}
+
     def get(self, path: str, **fields: str) -> Request:
         """A question."""
-        return Request("GET", self.url(path), self.headers, fields)
+        return Request("GET", self.url(path), self.headers, {**fields, **self.proof})
 
     def post(self, path: str, form: Mapping[str, Any]) -> Request:
         """A request to make something. What is None is left out, lists and objects are sent as JSON."""
         written = {name: _written(value) for name, value in form.items() if value is not None}
-        return Request("POST", self.url(path), self.headers, form=written)
+        return Request("POST", self.url(path), self.headers, self.proof, form=written)
 
     async def ask(self, outgoing: Outgoing, request: Request, *, doing: Doing = Doing.READING) -> Mapping[str, Any]:
         """Sends what may be repeated without harm; gives the JSON of a good answer, raises what any other means.
@@ -104,7 +117,7 @@ class Graph:
             if not isinstance(page, list) or not all(isinstance(one, Mapping) and id_in(one) for one in page):
                 raise Unavailable(f"{self.name} answered with a list that could not be read. It is tried again later.")
             entries += [one for one in page if (moment_of(one.get(stamp)) or since) >= since]
-            after = _after(body)
+            after = after_in(body)
             if after is None or not page or (moment_of(page[-1].get(stamp)) or since) < since:
                 return Listing(entries, whole=True)
             fields = {**fields, "after": after}
@@ -113,7 +126,7 @@ class Graph:
     async def remove(self, outgoing: Outgoing, remote_id: str) -> bool:
         """Deletes a post. True also where it is gone: "does not exist" is believed only if a question says so too."""
         try:
-            await self.ask(outgoing, Request("DELETE", self.url(remote_id), self.headers))
+            await self.ask(outgoing, Request("DELETE", self.url(remote_id), self.headers, self.proof))
         except Unavailable as error:
             if error.code != GONE:
                 raise
@@ -134,33 +147,6 @@ def token_of(credential: Mapping[str, Any]) -> str:
     return token
 
 
-def body_of(answer: Answer) -> Mapping[str, Any] | None:
-    """The answer's JSON object; None where it is none."""
-    try:
-        body = answer.json()
-    except (ValueError, RecursionError):
-        return None
-    return body if isinstance(body, Mapping) else None
-
-
-def id_in(body: Mapping[str, Any], name: str = "id") -> str | None:
-    """An id: text always, since they are larger than some programs' numbers; None where there is none."""
-    value = body.get(name)
-    written = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    return written if isinstance(written, str) and re.fullmatch(r"[\w:\-]{1,200}", written, re.ASCII) else None
-
-
-def moment_of(value: Any) -> datetime | None:
-    """A time of the API, ISO 8601 or seconds since 1970, as an aware one; None for anything else, and for 0 (never)."""
-    try:
-        if isinstance(value, int) and not isinstance(value, bool):
-            return datetime.fromtimestamp(value, UTC) if value > 0 else None
-        moment = datetime.fromisoformat(value)
-    except (TypeError, ValueError, OverflowError, OSError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
 def error_of(answer: Answer, name: str, doing: Doing, *, now: datetime | None, sent_before: bool) -> PlatformError:
     """The error that an answer other than the hoped-for one means.
 
@@ -171,9 +157,16 @@ def error_of(answer: Answer, name: str, doing: Doing, *, now: datetime | None, s
     body = body_of(answer)
     said = (_said_in(body) if body is not None else None) or _Said(0, 0, f"HTTP {answer.status}")
     if said.code == 0 and answer.status == 429:
-        said = replace(said, code=4)
+        said = replace(said, code=613)
     said = replace(said, status=answer.status)
     return _meaning(said, name, doing, regained_at(answer, now), now, sent_before=sent_before)
+
+
+def words_in(answer: Answer) -> str:
+    """What an answer says went wrong, as it may be shown; its status where it says nothing."""
+    body = body_of(answer)
+    said = _said_in(body) if body is not None else None
+    return (said.words if said is not None else "") or f"HTTP {answer.status}"
 
 
 def published_id(answer: Answer, name: str, *, now: datetime | None, sent_before: bool) -> str:
@@ -249,7 +242,8 @@ def _meaning(
     if error is Disconnected:
         return Disconnected(message, health=row.health, **told)
     if error is RateLimited:
-        return RateLimited(message, until=until or (now + row.pause if now else None), **told)
+        of_app = row.of_app and name not in BY_PERSON
+        return RateLimited(message, until=until or (now + row.pause if now else None), of_app=of_app, **told)
     return error(message, **told)
 
 
@@ -270,20 +264,12 @@ def _written(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _after(body: Mapping[str, Any]) -> str | None:
-    """The cursor of what follows; None where nothing does. Threads names no `next` beside it, so the last page may be empty."""
-    paging = body.get("paging")
-    cursors = paging.get("cursors") if isinstance(paging, Mapping) else None
-    after = cursors.get("after") if isinstance(cursors, Mapping) else None
-    return after if isinstance(after, str) and after else None
-
-
 @dataclass(frozen=True, slots=True)
 class _Row:
     """One line of the table: which errors it is about, and what they mean. The first one that fits counts.
 
     `codes` are Graph's small numbers; `numbers` are long ones, found in code or subcode. `proves`: refused before any
-    work, so nothing went live. `pause`: how long a limit lasts where no header says it.
+    work, so nothing went live. `pause`: how long a limit lasts where no header says it. `of_app`: it is the app's.
     """
 
     error: type[PlatformError]
@@ -295,6 +281,7 @@ class _Row:
     proves: bool = False
     health: str = ""
     pause: timedelta = timedelta(hours=1)
+    of_app: bool = False
 
     def fits(self, said: _Said, doing: Doing) -> bool:
         return (
@@ -330,6 +317,7 @@ _NOT_PUBLISHING = (Doing.READING, Doing.PREPARING)
 
 _TABLE = (
     _Row(Disconnected, _KEY, {190, 102}, {463}, proves=True, health="expired"),
+    _Row(Disconnected, _KEY, {190, 102}, sign="has expired", proves=True, health="expired"),
     _Row(Disconnected, _STOPPED, {190, 102}, {459, 464}, proves=True, health="error"),
     _Row(Disconnected, _KEY, {190, 102}, proves=True, health="revoked"),  # 458, 460, 467, 492 and the rest
     _Row(Disconnected, _STOPPED, numbers={4279013, 2207050}, proves=True, health="error"),
@@ -366,7 +354,8 @@ _TABLE = (
     _Row(Disconnected, _SCOPE, {10, *range(200, 300)}, proves=True, health="error"),
     _Row(Disconnected, _SCOPE, {3}, health="error"),
     _Row(RateLimited, _WAIT, {368}, pause=timedelta(hours=6)),
-    _Row(RateLimited, _WAIT, {4, 17, 32, 341, 613, 80001, 80002}),
+    _Row(RateLimited, _WAIT, {4}, of_app=True),
+    _Row(RateLimited, _WAIT, {17, 32, 341, 613, 80001, 80002}),
     _Row(Unavailable, _LATER, {100}, {33}, doing={Doing.READING}),
     _Row(Rejected, _NEVER, {100}, sign="param", proves=True),
     _Row(Rejected, _NEVER, {100}, doing=_NOT_PUBLISHING),

@@ -1,22 +1,23 @@
 """The connecting face that Threads and Instagram share: an access token of sixty days that renews itself.
 
-Sources: Meta's pages "Threads: Long-Lived Tokens" and "Instagram: Refresh Access Token".
+Sources: Meta's pages "Threads: Long-Lived Tokens", "Business Login for Instagram" and "Instagram: Refresh Access Token".
 """
 
-import string
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from hayon.domain.model import Account
-from hayon.errors import Invalid, Problem, RateLimited, Rejected, Unavailable
-from hayon.outgoing import Outgoing
-from hayon.platforms.contract import Connected, Credential
-from hayon.platforms.meta.graph import Graph, id_in, moment_of, token_of
+from hayon.errors import Disconnected, Invalid, Problem, RateLimited, Rejected, Unavailable
+from hayon.outgoing import Answer, Outgoing
+from hayon.platforms.contract import Allowance, Authorization, Connected, Credential
+from hayon.platforms.meta.allowances import posts_left, usage_told
+from hayon.platforms.meta.graph import Graph, token_of
+from hayon.platforms.meta.login import App, is_token, issued
+from hayon.platforms.meta.reading import flat, id_in, moment_of
 
-LONGEST_TOKEN = 2048
 LONGEST_NAME = 200
 REFRESHED_BEFORE = timedelta(days=40)
 """How long before its end a token is renewed: whoever posts once a month never has to connect again."""
@@ -24,18 +25,32 @@ YOUNGEST = timedelta(hours=24)
 """A younger token is not renewed by Meta."""
 LAST_DAYS = timedelta(days=7)
 """How long before its end a token that cannot be renewed stops being used as if nothing were wrong."""
-_TOKEN_SIGNS = frozenset(string.ascii_letters + string.digits + string.punctuation)
+NEVER_KEPT = datetime.fromtimestamp(0, UTC)
+"""When a token came of which nobody wrote down when: renewed at once."""
 
 
 class LongLived(ABC):
-    """Connects accounts with a long-lived access token made in the person's own app."""
+    """Connects accounts with a long-lived access token: one in hand, or one that the platform's own page leads to."""
 
     platform: str
     name: ClassVar[str]
     address: str
     version: str
+    app: App
     renewal: ClassVar[str]
     """The grant type under which a token is renewed."""
+    lengthening: ClassVar[str]
+    """The grant type under which the token of an hour becomes one of sixty days."""
+    page: ClassVar[str]
+    """Where people let an app in."""
+    codes_at: ClassVar[str]
+    """Where the code that they bring is exchanged."""
+    live: ClassVar[str]
+    """The API's own address: where another is set, it has that page and takes those codes too."""
+    scopes: ClassVar[tuple[str, ...]]
+    """What is asked for; the second one is needed to publish."""
+    quota: ClassVar[str]
+    """The endpoint that says how many posts are left."""
 
     @abstractmethod
     async def introduce(self, graph: Graph, outgoing: Outgoing) -> tuple[Connected, Mapping[str, Any]]:
@@ -48,6 +63,64 @@ class LongLived(ABC):
         credential = {"accessToken": token, "obtainedAt": datetime.now(UTC).isoformat(), **known}
         return replace(connected, credential=credential)
 
+    def host_of(self, given: Mapping[str, Any]) -> str:  # noqa: ARG002 - there is one host
+        """Always the same. Raises Invalid where no app is set."""
+        self.app.require()
+        return self.address
+
+    async def authorize(
+        self,
+        given: Mapping[str, Any],  # noqa: ARG002 - nothing has to be known before
+        redirect_uri: str,
+        state: str,
+        registered: Mapping[str, Any] | None,  # noqa: ARG002 - apps are registered by hand
+        outgoing: Outgoing,  # noqa: ARG002 - nobody is asked
+    ) -> Authorization:
+        """The platform's own page, for as few permissions as are used."""
+        self.app.require()
+        page = self.page if self.address == self.live else f"{self.address}/oauth/authorize"
+        return self.app.ask_for(page, redirect_uri, state, self.scopes)
+
+    async def exchange(
+        self,
+        returned: Mapping[str, str],
+        kept: Mapping[str, Any],  # noqa: ARG002 - Meta offers no PKCE, so nothing is kept
+        redirect_uri: str,
+        outgoing: Outgoing,
+    ) -> Sequence[Connected]:
+        """Code to token of an hour, that to one of sixty days, and whose that is."""
+        taken_at = self.codes_at if self.address == self.live else self.address
+        short = flat(await self.app.redeem(returned, f"{taken_at}/oauth/access_token", redirect_uri, outgoing))
+        self._check_granted(short.get("permissions"))
+        graph = Graph(self.address, "", issued(short, self.name), self.name)
+        request = graph.get(
+            "access_token", grant_type=self.lengthening, client_secret=self.app.secret, access_token=graph.token
+        )
+        credential = self._credential_in(flat(await self.app.ask(outgoing, request)), datetime.now(UTC))
+        connected, known = await self.introduce(
+            Graph(self.address, self.version, credential["accessToken"], self.name), outgoing
+        )
+        return [replace(connected, credential={**credential, **known})]
+
+    def renew_at(self, credential: Credential) -> datetime | None:
+        """From the first moment on at which `expires_soon` says so: weeks before its end, but not within its first day."""
+        obtained_at, expires_at = moment_of(credential.get("obtainedAt")), moment_of(credential.get("expiresAt"))
+        old_enough = obtained_at + YOUNGEST if obtained_at is not None else NEVER_KEPT
+        return old_enough if expires_at is None else max(old_enough, expires_at - REFRESHED_BEFORE)
+
+    async def revoke(self, account: Account, credential: Credential, outgoing: Outgoing) -> bool:  # noqa: ARG002 - the contract's words
+        """False always: Meta documents no way to give such a token back. Its owner removes the app in the settings there."""
+        return False
+
+    async def allowances(self, account: Account, credential: Credential, outgoing: Outgoing) -> Sequence[Allowance]:
+        """How many posts are left within the last day, as the platform counts them."""
+        graph = Graph(account.host, self.version, token_of(credential), self.name)
+        return await posts_left(graph, outgoing, f"{account.remote_id}/{self.quota}")
+
+    def read_allowances(self, answer: Answer, now: datetime) -> Sequence[Allowance]:
+        """How many calls are left, as the headers tell it in percent."""
+        return usage_told(answer, now)
+
     async def check(self, account: Account, credential: Credential, outgoing: Outgoing) -> Connected:
         """Asks again whose token it is."""
         graph = Graph(account.host, self.version, token_of(credential), self.name)
@@ -59,7 +132,7 @@ class LongLived(ABC):
         obtained_at, expires_at = moment_of(credential.get("obtainedAt")), moment_of(credential.get("expiresAt"))
         if obtained_at is not None and now - obtained_at < YOUNGEST:
             return False
-        return expires_at is None or expires_at - now < REFRESHED_BEFORE
+        return expires_at is None or expires_at - now <= REFRESHED_BEFORE
 
     async def refresh(self, account: Account, credential: Credential, outgoing: Outgoing) -> Credential:
         """The renewed token. The old one stays valid, so a lost answer does no harm.
@@ -79,16 +152,24 @@ class LongLived(ABC):
 
     async def _renewed(self, graph: Graph, outgoing: Outgoing, now: datetime) -> Credential:
         request = graph.get("refresh_access_token", grant_type=self.renewal, access_token=graph.token)
-        body = flat(await graph.ask(outgoing, request))
-        token, lasts = body.get("access_token"), body.get("expires_in")
-        if not isinstance(token, str) or not _is_token(token):
-            raise Unavailable(
-                f"{self.name} renewed the access token, but its answer holds none. It is tried again later."
-            )
+        return self._credential_in(flat(await graph.ask(outgoing, request)), now)
+
+    def _credential_in(self, body: Mapping[str, Any], now: datetime) -> Credential:
+        """The token that was given out just now, and its end where that is told. Raises Unavailable where there is none."""
+        token, lasts = issued(body, self.name), body.get("expires_in")
         fresh = {"accessToken": token, "obtainedAt": now.isoformat()}
         if isinstance(lasts, int) and 0 < lasts < 10 * 365 * 86_400:
             fresh["expiresAt"] = (now + timedelta(seconds=lasts)).isoformat()
         return fresh
+
+    def _check_granted(self, told: Any) -> None:
+        """Raises Disconnected where the answer names permissions, and not the one to publish."""
+        granted = told.split(",") if isinstance(told, str) else told
+        if isinstance(granted, list) and self.scopes[1] not in granted:
+            raise Disconnected(
+                f"{self.name} was not allowed to publish through this Hayon. Connect once more, and leave that switched on.",
+                health="error",
+            )
 
 
 def token_in(given: Any, platform: str, name: str) -> str:
@@ -97,17 +178,10 @@ def token_in(given: Any, platform: str, name: str) -> str:
     if not token:
         words = f"Give a long-lived access token; the app made for {name} at developers.facebook.com gives one."
         raise Invalid([Problem("accessToken", "required", words, platform)])
-    if not _is_token(token):
+    if not is_token(token):
         words = "This is no access token: copy it once more, whole."
         raise Invalid([Problem("accessToken", "bad_token", words, platform)])
     return token
-
-
-def flat(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The object itself where it came wrapped in `data`, alone or as the one entry of a list: Meta does both."""
-    inner = body.get("data")
-    inner = inner[0] if isinstance(inner, list) and inner else inner
-    return inner if isinstance(inner, Mapping) else body
 
 
 def introduced(graph: Graph, person: Mapping[str, Any], *, id_field: str, picture: str, **facts: Any) -> Connected:
@@ -125,7 +199,3 @@ def introduced(graph: Graph, person: Mapping[str, Any], *, id_field: str, pictur
         avatar_url=avatar if isinstance(avatar, str) and avatar.startswith(("https://", "http://")) else None,
         facts={name: value for name, value in facts.items() if value is not None},
     )
-
-
-def _is_token(token: str) -> bool:
-    return 0 < len(token) <= LONGEST_TOKEN and _TOKEN_SIGNS.issuperset(token)

@@ -1,12 +1,11 @@
 """The Tumblr adapter: both faces of the platform for text, links, pictures and one video. Holds settings only, never state."""
 
+from hayon.platforms.tumblr.authorizing import LIVE_API
 from hayon.platforms.tumblr.connecting import TumblrConnecting
 from hayon.platforms.tumblr.publishing import TumblrPublishing
 from hayon.platforms.tumblr.signing import App
 
 __all__ = ["LIVE_API", "Tumblr"]
-
-LIVE_API = "https://api.tumblr.com"
 
 
 class Tumblr(TumblrPublishing, TumblrConnecting):

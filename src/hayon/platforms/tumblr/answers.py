@@ -113,15 +113,16 @@ def limit_ends_at(answer: Answer, now: datetime | None) -> datetime | None:
     `X-RateLimit-PerHour-Reset` and `-PerDay-Reset` are seconds from now (tumblr/docs issue 139).
     """
     spent = [
-        _seconds(answer, f"x-ratelimit-{span}-reset")
+        seconds_in(answer, f"x-ratelimit-{span}-reset")
         for span in ("perday", "perhour")
-        if _seconds(answer, f"x-ratelimit-{span}-remaining") == 0
+        if seconds_in(answer, f"x-ratelimit-{span}-remaining") == 0
     ]
-    known = [seconds for seconds in (*spent, _seconds(answer, "retry-after")) if seconds is not None]
+    known = [seconds for seconds in (*spent, seconds_in(answer, "retry-after")) if seconds is not None]
     return now + timedelta(seconds=max(known)) if now and known else None
 
 
-def _seconds(answer: Answer, header: str) -> int | None:
+def seconds_in(answer: Answer, header: str) -> int | None:
+    """A number in a header, below a million; None where there is none."""
     written = answer.headers.get(header, "").strip()
     return int(written) if written.isascii() and written.isdecimal() and len(written) < 7 else None
 

@@ -10,20 +10,25 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hayon.domain.model import Account, Json
-from hayon.errors import CredentialExpired, Disconnected, Invalid, Problem, Unavailable, Unconfirmed
-from hayon.outgoing import Answer, Outgoing, Request
-from hayon.platforms.contract import Connected, Credential
-from hayon.platforms.tumblr.answers import Doing, error_of, read_json
+from hayon.errors import CredentialExpired, Disconnected, Invalid, Problem, Unavailable
+from hayon.outgoing import Outgoing
+from hayon.platforms.contract import Allowance, Authorization, Connected, Credential
+from hayon.platforms.tumblr.allowances import allowances_of_person
+from hayon.platforms.tumblr.authorizing import OAUTH1, OAUTH2, Door
 from hayon.platforms.tumblr.calls import Api, misread, response_in
 from hayon.platforms.tumblr.limits import PLATFORM
 from hayon.platforms.tumblr.signing import SET_THE_APP, App, is_renewable
+from hayon.platforms.tumblr.tokens import ask_for_tokens, pair_in, refresh_failure
 
 RENEWED_BEFORE = timedelta(minutes=5)
-ACCESS_LASTS = timedelta(minutes=42)
-"""Where an answer does not say; a refresh token lives 42 days (tumblr/docs issue 134)."""
+RENEWED_WHEN_IDLE = timedelta(days=21)
+"""Half of the 42 days that a refresh token lives (tumblr/docs issue 134)."""
+AT_ONCE = datetime.fromtimestamp(0, UTC)
+MOST_BLOGS = 50
+"""To choose from; those of people who have more can be connected by hand."""
 LONGEST_TOKEN = 2048
 LONGEST_NAME = 200
-_OAUTH1, _OAUTH2 = ("token", "tokenSecret"), ("accessToken", "refreshToken")
+_SIGNING, _BEARING = ("token", "tokenSecret"), ("accessToken", "refreshToken")
 _TOKEN_SIGNS = frozenset(string.ascii_letters + string.digits + string.punctuation)
 
 
@@ -41,9 +46,9 @@ class TumblrConnecting:
         list of their blogs where it is none of theirs.
         """
         problems: list[Problem] = []
-        names = _OAUTH1 if any(given.get(name) for name in _OAUTH1) else _OAUTH2
+        names = _SIGNING if any(given.get(name) for name in _SIGNING) else _BEARING
         credential = {name: _token_in(name, given.get(name), problems) for name in names}
-        if names is _OAUTH1 and any(given.get(name) for name in _OAUTH2):
+        if names is _SIGNING and any(given.get(name) for name in _BEARING):
             problems.append(_problem("accessToken", "two_kinds", "Give one pair of tokens, not two."))
         wanted = given.get("blog") or ""
         if not isinstance(wanted, str):
@@ -61,6 +66,69 @@ class TumblrConnecting:
                 http_status=error.http_status,
             ) from error
 
+    def host_of(self, given: Mapping[str, Any]) -> str:
+        """Where Tumblr's API is. Raises Invalid where the operator has registered no app there."""
+        problems = []
+        if given.get("way") not in {None, "", OAUTH1, OAUTH2}:
+            problems.append(_problem("way", "bad_way", f"Give {OAUTH2}, or {OAUTH1}, or leave it out."))
+        if not self._app.is_set:
+            problems.append(_problem("credentials", "no_app", SET_THE_APP))
+        if problems:
+            raise Invalid(problems)
+        return self._host
+
+    async def authorize(
+        self,
+        given: Mapping[str, Any],
+        redirect_uri: str,
+        state: str,
+        registered: Mapping[str, Any] | None,  # noqa: ARG002 - the contract's words
+        outgoing: Outgoing,
+    ) -> Authorization:
+        """Tumblr's page, by OAuth 2; with `way` "oauth1" by OAuth 1.0a, whose token neither runs out nor is renewed."""
+        door = Door(self.host_of(given), self._app)
+        if given.get("way") == OAUTH1:
+            return await door.authorize_signed(redirect_uri, state, outgoing)
+        return door.authorize(redirect_uri, state)
+
+    async def exchange(
+        self, returned: Mapping[str, str], kept: Mapping[str, Any], redirect_uri: str, outgoing: Outgoing
+    ) -> Sequence[Connected]:
+        """All blogs of the person, the first one first, each with the same credential.
+
+        A pair of tokens of OAuth 2 is good for one of them only: each renewal uses the pair up. The tokens of OAuth 1.0a are
+        good for all.
+        """
+        if not self._app.is_set:
+            raise Unavailable(SET_THE_APP, proves_absence=True)
+        credential = await Door(self._host, self._app).exchange(returned, kept, redirect_uri, outgoing)
+        api = Api(self._host, "", self._app, credential)
+        return [await _describe(api, blog, outgoing) for blog in (await _blogs_of(api, outgoing))[:MOST_BLOGS]]
+
+    def renew_at(self, credential: Credential) -> datetime | None:
+        """Three weeks after the pair was made; at once where that is not known. Never for the tokens of OAuth 1.0a."""
+        if not is_renewable(credential):
+            return None
+        try:
+            return datetime.fromisoformat(credential["expiresAt"]) + RENEWED_WHEN_IDLE
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return AT_ONCE
+
+    async def revoke(
+        self,
+        account: Account,  # noqa: ARG002 - the contract's words
+        credential: Credential,  # noqa: ARG002
+        outgoing: Outgoing,  # noqa: ARG002
+    ) -> bool:
+        """False: no call is documented that gives a token back. People take an app away in Tumblr's settings, under Apps."""
+        return False
+
+    async def allowances(self, account: Account, credential: Credential, outgoing: Outgoing) -> Sequence[Allowance]:
+        """What the person may still do today, on all of their blogs together: GET /user/limits."""
+        now = datetime.now(UTC)
+        user = (await _told(Api(account.host, "", self._app, credential, now), "/user/limits", outgoing)).get("user")
+        return tuple(allowances_of_person(user, now)) if isinstance(user, dict) else ()
+
     def expires_soon(self, credential: Credential, now: datetime) -> bool:
         """Whether less than five minutes are left. A token whose end is not known is renewed before its first use."""
         if not is_renewable(credential):
@@ -76,20 +144,13 @@ class TumblrConnecting:
             raise Disconnected("Tumblr renews no tokens of this kind. Reconnect the account.")
         if not self._app.is_set:
             raise Unavailable(SET_THE_APP, proves_absence=True)
-        form = {
-            "grant_type": "refresh_token",
-            "refresh_token": str(credential.get("refreshToken", "")),
-            "client_id": self._app.key,
-            "client_secret": self._app.secret,
-        }
-        request = Request("POST", f"{account.host}/v2/oauth2/token", {"Accept": "application/json"}, form=form)
-        try:
-            answer = await outgoing.send(request)
-        except Unconfirmed as error:
-            raise Unavailable("Tumblr gave no answer that could be read. It is tried again later.") from error
+        renewing = str(credential.get("refreshToken", ""))
+        answer = await ask_for_tokens(
+            account.host, self._app, outgoing, grant_type="refresh_token", refresh_token=renewing
+        )
         if answer.status != 200:
-            raise _refresh_failure(answer)
-        return _pair_in(answer, datetime.now(UTC))
+            raise refresh_failure(answer)
+        return pair_in(answer, datetime.now(UTC))
 
     async def check(self, account: Account, credential: Credential, outgoing: Outgoing) -> Connected:
         """Asks again whose token it is, and whether the blog is still theirs."""
@@ -103,16 +164,25 @@ class TumblrConnecting:
 
 
 async def _introduce(api: Api, wanted: str, outgoing: Outgoing) -> Connected:
+    blogs = await _blogs_of(api, outgoing)
+    about: Json = {}
+    if wanted.startswith("t:") and not any(one.get("uuid") for one in blogs):
+        about = await _about(api, wanted, outgoing)  # an answer without uuids: the name tells which one it is
+        wanted = str(about.get("name") or wanted)
+    return await _describe(api, _choose(blogs, wanted), outgoing, about)
+
+
+async def _blogs_of(api: Api, outgoing: Outgoing) -> Sequence[Json]:
+    """The blogs of the person whose credential it is, one at least."""
     user = (await _told(api, "/user/info", outgoing)).get("user")
     listed = user.get("blogs") if isinstance(user, dict) else None
     blogs = [one for one in listed if isinstance(one, dict) and one.get("name")] if isinstance(listed, list) else []
     if not blogs:
         raise Disconnected("Tumblr names no blog that this connection may write for.", health="error")
-    about: Json = {}
-    if wanted.startswith("t:") and not any(one.get("uuid") for one in blogs):
-        about = await _about(api, wanted, outgoing)  # an answer without uuids: the name tells which one it is
-        wanted = str(about.get("name") or wanted)
-    blog = _choose(blogs, wanted)
+    return blogs
+
+
+async def _describe(api: Api, blog: Json, outgoing: Outgoing, about: Json | None = None) -> Connected:
     about = about or await _about(api, str(blog["name"]), outgoing)
     uuid = blog.get("uuid") or about.get("uuid")
     if not isinstance(uuid, str) or not uuid:
@@ -203,34 +273,3 @@ def _token_in(name: str, given: Any, problems: list[Problem]) -> str:
 
 def _problem(field: str, rule: str, message: str) -> Problem:
     return Problem(field, rule, message, PLATFORM)
-
-
-def _refresh_failure(answer: Answer) -> Exception:
-    """The failure of a renewal: whatever Tumblr itself refuses here, only the owner can help."""
-    told: dict[str, Any] = {"code": "", "http_status": answer.status, "proves_absence": True}
-    if answer.status == 401:
-        return Disconnected("The connection to Tumblr has run out. Reconnect the account.", health="expired", **told)
-    if answer.status in {400, 403} and _is_json(answer):
-        return Disconnected("Tumblr does not renew this connection. Reconnect the account.", health="error", **told)
-    return error_of(answer, Doing.READING)
-
-
-def _is_json(answer: Answer) -> bool:
-    try:
-        return isinstance(read_json(answer), dict)
-    except ValueError:
-        return False
-
-
-def _pair_in(answer: Answer, now: datetime) -> Credential:
-    """The tokens in an answer, as documented at its top, or in an envelope. Raises Unavailable where there are none."""
-    try:
-        body = read_json(answer)
-    except ValueError:
-        body = None
-    pair = response_in(answer) or (body if isinstance(body, dict) else {})
-    access, renewing, seconds = (pair.get(name) for name in ("access_token", "refresh_token", "expires_in"))
-    if not (isinstance(access, str) and access and isinstance(renewing, str) and renewing):
-        raise misread(answer)
-    lasts = timedelta(seconds=seconds) if isinstance(seconds, int) and 0 < seconds < 10_000_000 else ACCESS_LASTS
-    return {"accessToken": access, "refreshToken": renewing, "expiresAt": (now + lasts).isoformat()}

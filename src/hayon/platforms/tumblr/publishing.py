@@ -1,16 +1,17 @@
 """The face that delivery sees: limits, preparing, the one call that publishes, and looking whether it landed."""
 
 import re
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from hayon.domain.model import Account, Receipt
 from hayon.domain.rules import Rules
 from hayon.errors import Unconfirmed
-from hayon.outgoing import Outgoing
-from hayon.platforms.contract import Credential, Look, Parcel, SaveCheckpoint, Send
+from hayon.outgoing import Answer, Outgoing
+from hayon.platforms.contract import Allowance, Credential, Look, Parcel, SaveCheckpoint, Send
+from hayon.platforms.tumblr.allowances import read_allowances
 from hayon.platforms.tumblr.answers import Doing, error_of
 from hayon.platforms.tumblr.calls import Api, id_of, misread, response_in
 from hayon.platforms.tumblr.drafting import body_of, fitted
@@ -32,6 +33,7 @@ class TumblrPublishing:
     settles_within: timedelta | None = timedelta(seconds=180)
     """A judgement: no document says how long a request may wait in Tumblr's queues, or a listing lag behind."""
     fetches_media = False
+    has_quota = True
 
     def __init__(self, *, app: App, direct: bool) -> None:
         self._app = app
@@ -40,6 +42,10 @@ class TumblrPublishing:
     def rules(self, facts: Mapping[str, Any]) -> Rules:  # noqa: ARG002 - the contract's words
         """The limits, which are the same for every blog."""
         return tumblr_rules()
+
+    def read_allowances(self, answer: Answer, now: datetime) -> Sequence[Allowance]:
+        """What is left of the calls of the operator's app, which all accounts share."""
+        return read_allowances(answer, now)
 
     def settles(self, handles: Mapping[str, Any]) -> timedelta | None:
         """None for the direct way: Tumblr knows no key, and a post that is not listed yet may be listed later."""

@@ -50,6 +50,13 @@ def authorization(
         raise Disconnected("No credential is kept for this Tumblr account. Reconnect it.", health="error")
     if not app.is_set:
         raise Unavailable(SET_THE_APP, proves_absence=True)
-    client = Client(app.key, app.secret, credential["token"], credential["tokenSecret"])
+    return signed(
+        method, url, query, app, resource_owner_key=credential["token"], resource_owner_secret=credential["tokenSecret"]
+    )
+
+
+def signed(method: str, url: str, query: Mapping[str, str], app: App, **more: str) -> dict[str, str]:
+    """The header for a request that is signed with what there is; `more` as oauthlib's Client names it."""
+    client = Client(app.key, app.secret, **more)
     whole = f"{url}?{urlencode(query, quote_via=quote)}" if query else url
     return {"Authorization": str(client.sign(whole, method)[1]["Authorization"])}

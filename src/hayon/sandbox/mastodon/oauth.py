@@ -96,8 +96,14 @@ def authorize(world: Ground, account: Account, asked: Mapping[str, str]) -> str:
     challenge = asked.get("code_challenge") or None
     issued = Code(account.account_id, app.client_id, redirect_uri, scopes, challenge, world.now())
     instance_of(world).codes[code] = issued
-    back = {"code": code, **({"state": asked["state"]} if asked.get("state") else {})}
-    return f"{redirect_uri}{'&' if '?' in redirect_uri else '?'}{urlencode(back)}"
+    return _back(asked, {"code": code})
+
+
+def deny(world: Ground, asked: Mapping[str, str]) -> str:
+    """Where it goes after a no (RFC 6749, 4.1.2.1); ValueError as above."""
+    check_authorization(world, asked)
+    words = "The resource owner or authorization server denied the request."
+    return _back(asked, {"error": "access_denied", "error_description": words})
 
 
 async def create_token(call: Call) -> Answer:
@@ -177,6 +183,11 @@ async def authorization_server(call: Call) -> Answer:
             "code_challenge_methods_supported": ["S256"],
         }
     )
+
+
+def _back(asked: Mapping[str, str], told: Mapping[str, str]) -> str:
+    uri, state = asked["redirect_uri"], {"state": asked["state"]} if asked.get("state") else {}
+    return f"{uri}{'&' if '?' in uri else '?'}{urlencode({**told, **state})}"
 
 
 def _client(call: Call, given: dict[str, Any]) -> App:

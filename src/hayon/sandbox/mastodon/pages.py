@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 from hayon.sandbox.cards import Card
 from hayon.sandbox.ground import Ground, WorldError
 from hayon.sandbox.mastodon.cards import find_card
-from hayon.sandbox.mastodon.oauth import authorize, check_authorization
+from hayon.sandbox.mastodon.oauth import authorize, check_authorization, deny
 from hayon.sandbox.model import Platform
 from hayon.sandbox.pages import Pages
 
@@ -38,13 +38,18 @@ class InstancePages:
         except ValueError as problem:
             return self._pages.refusal(request, str(problem))
         people = [one for one in self._world.accounts.values() if one.platform is Platform.MASTODON]
-        return self._pages.page("authorize.html", request, app=app, asked=asked, people=people)
+        return self._pages.page(
+            "authorize.html", request, asked=asked, people=people, scopes=(asked.get("scope") or "read").split(),
+            action=request.url.path, name=app.name, where="this instance",
+        )  # fmt: skip
 
     async def allow(self, request: Request) -> Response:
-        """The visitor chose a person, or made one."""
+        """The visitor chose a person, made one, or said no."""
         given = dict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
         name, fresh = given.pop("person", ""), given.pop("new_person", "").strip().lstrip("@")
         try:
+            if given.pop("refused", ""):
+                return RedirectResponse(deny(self._world, given), 302)
             check_authorization(self._world, given)
             account = self._world.add_account("mastodon", fresh) if fresh else self._world.get_account("mastodon", name)
             return RedirectResponse(authorize(self._world, account, given), 302)

@@ -1,5 +1,7 @@
 """Who calls a simulated Graph, whether they may, how often they did, and what the gate itself must refuse in its words."""
 
+import hashlib
+import hmac
 import json
 import math
 from collections.abc import Mapping
@@ -13,7 +15,8 @@ from hayon.sandbox.gate import Answer, Call, Refused
 from hayon.sandbox.ground import Ground
 from hayon.sandbox.limits import Reading
 from hayon.sandbox.meta.forks import in_parts
-from hayon.sandbox.meta.graph import error, not_allowed, problem
+from hayon.sandbox.meta.graph import METHOD, error, not_allowed, problem
+from hayon.sandbox.meta.logins import Logins
 from hayon.sandbox.meta.tokens import Token, Tokens
 from hayon.sandbox.model import Account, Platform
 
@@ -39,18 +42,21 @@ class Api:
     throttled: int
     """The code that says that one has called too often."""
     usage: str | None = None
-    """The type in X-Business-Use-Case-Usage; None: it sends X-App-Usage alone."""
+    """The type in X-Business-Use-Case-Usage; None: it sends X-App-Usage."""
     phrase: str = "Application request limit reached"
     """How too many calls are refused where there is no `usage`."""
     other_kinds: Mapping[str, "Api"] = field(default_factory=dict)
     """How calls with another kind of token are counted."""
+    app_secret: str | None = None
+    """What a proof is made with that the application itself is calling; None: there are no proofs."""
 
 
 class GraphMemory:
-    """What every platform on the Graph remembers: its tokens, and how many objects it has numbered."""
+    """What every platform on the Graph remembers: its tokens and logins, and how many objects it has numbered."""
 
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, platform: Platform, tokens: Tokens) -> None:
         self.tokens = tokens
+        self.logins = Logins(platform)
         self._numbered = 0
 
     def issue(self, account: Account) -> None:
@@ -118,10 +124,21 @@ def caller(call: Call, api: Api, *scopes: str) -> tuple[Account, Token]:
     token = call.world.memory(api.platform, GraphMemory).tokens.check(text)
     account = call.world.get_account(api.platform, token.account_id)
     _count(call, api.other_kinds.get(token.kind, api), account)
+    _check_proof(call, api, text)
     for scope in scopes:
         if scope not in token.scopes:
             raise not_allowed(scope)
     return account, token
+
+
+def _check_proof(call: Call, api: Api, token: str) -> None:
+    """A proof that came along must be right; here none has to come."""
+    given = call.request.query_params.get("appsecret_proof")
+    if given is None or api.app_secret is None:
+        return
+    right = hmac.new(api.app_secret.encode(), token.encode(), hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(right, given):
+        raise error(100, "Invalid appsecret_proof provided in the API argument", kind=METHOD)
 
 
 def _count(call: Call, api: Api, account: Account) -> None:
@@ -145,11 +162,10 @@ def _throttled(api: Api, reading: Reading, object_id: str, now: float) -> Refuse
 def _usage(api: Api, reading: Reading, object_id: str, minutes: int) -> dict[str, str]:
     percent = 100 if not reading.allowed else math.floor(100 * (reading.limit - reading.remaining) / reading.limit)
     spent = {"call_count": percent, "total_cputime": percent, "total_time": percent}
-    headers = {"x-app-usage": json.dumps(spent)}
-    if api.usage is not None:
-        line = {"type": api.usage, **spent, "estimated_time_to_regain_access": minutes}
-        headers["x-business-use-case-usage"] = json.dumps({object_id: [line]})
-    return headers
+    if api.usage is None:
+        return {"x-app-usage": json.dumps(spent)}
+    line = {"type": api.usage, **spent, "estimated_time_to_regain_access": minutes}
+    return {"x-business-use-case-usage": json.dumps({object_id: [line]})}
 
 
 def token_text(request: Request, body: bytes) -> str:

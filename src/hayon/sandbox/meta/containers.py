@@ -117,7 +117,7 @@ class ContainerMemory(GraphMemory):
     """What one of the two platforms remembers."""
 
     def __init__(self, world: Ground, platform: Platform, tokens: Tokens) -> None:
-        super().__init__(tokens)
+        super().__init__(platform, tokens)
         self._world = world
         self._platform = platform
         self.containers: dict[str, Container] = {}
@@ -129,6 +129,7 @@ class ContainerMemory(GraphMemory):
         """The videos that are being fetched now, by container."""
         self.effects: Mapping[str, Callable[[dict[str, Any]], None]] = {
             **tokens.effects,
+            **self.logins.effects,
             f"{platform}.container": self._on_container,
             f"{platform}.fetched": self._on_fetched,
             f"{platform}.published": self._on_published,

@@ -1,10 +1,11 @@
 """The ways into a simulated Graph: the version in the path, and the operation that a path means by the kind of its object."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
+from typing import Any
 
 from starlette.responses import JSONResponse
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
 from hayon.sandbox.gate import Door, Endpoint, Gate
@@ -15,6 +16,19 @@ from hayon.sandbox.model import Platform
 GRAPH_VERSION = re.compile(r"(?:[2-9]|1[0-9]|2[0-6])\.[0-9]{1,2}")
 """Graph versions so far; a dead one is served by the next that lives, so they all are the same here."""
 THREADS_VERSION = re.compile(r"1\.0")
+
+
+DIALOG = "dialog/oauth"
+"""A page under a version, where all else is calls."""
+
+
+class _Calls(Route):
+    """All that stands under a version but the page."""
+
+    def matches(self, scope: Scope) -> tuple[Match, MutableMapping[str, Any]]:
+        match, found = super().matches(scope)
+        page = match is not Match.NONE and found["path_params"]["rest"] == DIALOG
+        return (Match.NONE, {}) if page else (match, found)
 
 
 class Entrance:
@@ -46,7 +60,7 @@ class Entrance:
         """Under a version all of it, and without one what names no object: token endpoints, `me`."""
         fixed = dict.fromkeys("/".join(parts) for _, parts, _ in self._ways if not any("{" in part for part in parts))
         return [
-            Route(f"/{self._platform}/v{{version}}/{{rest:path}}", self),
+            _Calls(f"/{self._platform}/v{{version}}/{{rest:path}}", self),
             *(Route(f"/{self._platform}/{path}", self) for path in (*fixed, "me")),
         ]
 

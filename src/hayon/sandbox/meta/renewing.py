@@ -10,6 +10,10 @@ from hayon.sandbox.model import Account
 
 APP_SECRET = "sandbox-app-secret"  # noqa: S105 - what a simulated application is given
 """The secret of the one application that every simulated token belongs to."""
+FACEBOOK_APP_ID = "1450000000000001"
+THREADS_APP_ID = "1450000000000002"
+INSTAGRAM_APP_ID = "1450000000000003"
+"""One application has an id of its own on each platform."""
 
 
 async def exchange(call: Call, api: Api, grant: str) -> Answer:

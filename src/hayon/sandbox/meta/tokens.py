@@ -40,6 +40,10 @@ class Token:
     revoked: bool = False
     kept: bool = True
     """It stands in the journal with its times; the account's own does so from its first use on."""
+    pages: list[str] | None = None
+    """Of a person's: the Pages that were ticked when it was given out; None: all."""
+    source: str = ""
+    """Of a Page's: the person's token that led to it."""
 
 
 def new_text(prefix: str) -> str:
@@ -67,11 +71,17 @@ class Tokens:
         self._kind = kind
         self._lifetime = lifetime
         self._held: dict[str, Token] = {}
+        self._derived: dict[tuple[str, str], Token] = {}
         self.effects: dict[str, Callable[[dict[str, Any]], None]] = {f"{platform}.token": self._on_token}
 
     def find(self, text: str) -> Token | None:
         """The token with this text, good or not."""
         return self._held.get(text)
+
+    def derived(self, source: Token, account: Account) -> Token | None:
+        """The account's token that this one led to, if it did and that is still good."""
+        held = self._derived.get((source.text, account.account_id))
+        return held if held and not held.revoked and self.lasts(held) else None
 
     def check(self, text: str) -> Token:
         """The token with this text; the refusal with code 190 if it is not good now."""
@@ -106,7 +116,14 @@ class Tokens:
         return dated and token.generation >= account.access_generation
 
     def new(
-        self, account: Account, kind: str, lifetime: float | None, scopes: Collection[str] | None = None
+        self,
+        account: Account,
+        kind: str,
+        lifetime: float | None,
+        scopes: Collection[str] | None = None,
+        *,
+        pages: list[str] | None = None,
+        source: str = "",
     ) -> tuple[Token, Event]:
         """A fresh token, and the event that makes it known."""
         now = self._world.now()
@@ -118,6 +135,8 @@ class Tokens:
             now,
             None if lifetime is None else now + lifetime,
             account.access_generation,
+            pages=pages,
+            source=source,
         )
         return token, (f"{self._platform}.token", asdict(token))
 
@@ -146,7 +165,10 @@ class Tokens:
                 token.revoked = True
 
     def _on_token(self, facts: dict[str, Any]) -> None:
-        self._held[facts["text"]] = Token(**facts)
+        token = Token(**facts)
+        self._held[token.text] = token
+        if token.source:
+            self._derived[token.source, token.account_id] = token
 
 
 def _bad(text: str, subcode: int | None = None, status: int = 400) -> Refused:

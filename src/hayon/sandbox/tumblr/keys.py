@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from hayon.sandbox.ground import Ground
 from hayon.sandbox.journal import Event
@@ -16,6 +17,7 @@ SCOPES = "basic write"
 """What a token exchanged for one of OAuth 1.0a may do (tumblr/docs: api.md, oauth2/exchange)."""
 LETTERS = string.ascii_letters + string.digits
 NONCES_KEPT = 20_000
+AT_HOME = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(slots=True)
@@ -42,6 +44,29 @@ class Bearer:
     revoked: bool = False
 
 
+@dataclass(slots=True)
+class RequestToken:
+    """The first leg of OAuth 1.0a: an application asks to be let in. Somebody's once they allowed it, and good once."""
+
+    token: str
+    secret: str
+    callback: str
+    asked_at: float
+    account_id: str = ""
+    verifier: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """The first half of OAuth2: somebody allowed it. Good once."""
+
+    code: str
+    account_id: str
+    redirect_uri: str
+    scopes: str
+    allowed_at: float
+
+
 def new_text(length: int) -> str:
     """A secret of so many letters and digits."""
     return "".join(secrets.choice(LETTERS) for _ in range(length))
@@ -55,7 +80,12 @@ class Keys:
         self._signed: dict[str, SignedToken] = {}
         self._bearers: dict[str, Bearer] = {}
         self._nonces: dict[tuple[str, str, str], float] = {}
+        self._requests: dict[str, RequestToken] = {}
+        self._codes: dict[str, Code] = {}
+        self._redirect_uris: list[str] = []
         self.effects: dict[str, Callable[[dict[str, Any]], None]] = {
+            "tumblr.redirect": self._on_redirect,
+            "tumblr.signed": self._on_signed,
             "tumblr.bearer": self._on_bearer,
             "tumblr.revoked": self._on_revoked,
         }
@@ -67,6 +97,48 @@ class Keys:
     def find_bearer(self, token: str) -> Bearer | None:
         """The token of OAuth2 with this text, good or not."""
         return self._bearers.get(token)
+
+    def leads_home(self, uri: str) -> bool:
+        """Whether people may be sent back there: an address that was registered, sign for sign, or any on this machine.
+
+        The latter is this sandbox's own rule: nobody knows beforehand where a Hayon under test listens.
+        """
+        if uri in self._redirect_uris:
+            return True
+        try:
+            parts = urlsplit(uri)
+        except ValueError:
+            return False
+        return parts.scheme in ("http", "https") and parts.hostname in AT_HOME
+
+    def find_request(self, token: str) -> RequestToken | None:
+        """The request token with this text, unless it is too old."""
+        asked = self._requests.get(token)
+        most = self._world.limits.of(TumblrLimits).request_token_seconds
+        return asked if asked and self._world.now() < asked.asked_at + most else None
+
+    def find_code(self, code: str) -> Code | None:
+        """The code with this text, unless it is too old."""
+        held = self._codes.get(code)
+        most = self._world.limits.of(TumblrLimits).code_seconds
+        return held if held and self._world.now() < held.allowed_at + most else None
+
+    def keep_request(self, asked: RequestToken) -> None:
+        """An application asks to be let in; like a code, it does not outlive a restart."""
+        self._requests[asked.token] = asked
+
+    def keep_code(self, code: Code) -> None:
+        """Somebody allowed it."""
+        self._codes[code.code] = code
+
+    def forget(self, word: str) -> None:
+        """A code or a request token is used up."""
+        self._codes.pop(word, None)
+        self._requests.pop(word, None)
+
+    def new_signed(self, account_id: str, token: str, secret: str) -> Event:
+        """The event that makes a token of OAuth 1.0a known."""
+        return "tumblr.signed", asdict(SignedToken(token, secret, account_id))
 
     def holds(self, bearer: Bearer) -> bool:
         """Whether it is good now."""
@@ -113,6 +185,13 @@ class Keys:
         for token in held:
             if token.account_id == account.account_id:
                 token.revoked = True
+
+    def _on_redirect(self, facts: dict[str, Any]) -> None:
+        if facts["uri"] not in self._redirect_uris:
+            self._redirect_uris.append(facts["uri"])
+
+    def _on_signed(self, facts: dict[str, Any]) -> None:
+        self._signed[facts["token"]] = SignedToken(**facts)
 
     def _on_bearer(self, facts: dict[str, Any]) -> None:
         self._bearers[facts["token"]] = Bearer(**facts)

@@ -1,7 +1,8 @@
 """What the simulated Tumblr allows: sizes, lifetimes, caps and rates. Numbers only.
 
-Source: tumblr/docs api.md and npf-spec.md; the limits of tags are the site's own. How far a timestamp may be off and how
-long a video is transcoded are this sandbox's numbers; the real ones are not told.
+Source: tumblr/docs api.md and npf-spec.md; the limits of tags are the site's own. How far a timestamp may be off, how long
+a video is transcoded and how long somebody may take to let an application in are this sandbox's numbers; the real ones are
+not told.
 """
 
 from collections.abc import Mapping
@@ -50,4 +51,6 @@ class TumblrLimits:
     access_seconds: float = 2_520
     refresh_seconds: float = 42 * DAY
     clock_seconds: float = 300
+    code_seconds: float = 600
+    request_token_seconds: float = 600
     transcoding_seconds: float = 3.0

@@ -1,4 +1,4 @@
-"""Who is calling: OAuth 1.0a verified by oauthlib, OAuth2 bearer tokens, and the exchange and renewal of those.
+"""Who is calling: OAuth 1.0a verified by oauthlib, OAuth2 bearer tokens, how those are given, exchanged and renewed.
 
 Source: RFC 5849 with what tumblr/docs api.md says of it: HMAC-SHA1, the Authorization header only, and nothing of a JSON
 or multipart body in the signature.
@@ -35,7 +35,7 @@ NOBODY = "nobody"
 
 def caller(call: Call, *, write: bool = False) -> Account:
     """The user who is calling, the call counted; or the refusal."""
-    _greet(call)
+    greet(call)
     token = _signed(call) if _scheme(call) == "oauth" else _bearer(call)
     account = _standing(call, token.account_id)
     charge_key(call)
@@ -58,7 +58,7 @@ def viewer(call: Call) -> Account | None:
     """The user who is reading, or nobody where only an application's key was sent; the call counted."""
     if call.request.headers.get("authorization"):
         return caller(call)
-    _greet(call)
+    greet(call)
     if call.request.query_params.get("api_key") != CONSUMER_KEY:
         raise unauthorized()
     charge_key(call)
@@ -75,15 +75,17 @@ def blog(call: Call) -> Account:
 
 
 async def create_token(call: Call) -> Answer:
-    """POST /v2/oauth2/token with a refresh token, which is good once."""
-    _greet(call)
+    """POST /v2/oauth2/token with a code or a refresh token, either of which is good once."""
+    greet(call)
     given, _ = await parameters(call)
     if given.get("client_id") != CONSUMER_KEY or not _same(given.get("client_secret"), CONSUMER_SECRET):
         raise unauthorized()
     charge_key(call)
     kind = given.get("grant_type")
-    if kind in ("authorization_code", "client_credentials"):
+    if kind == "client_credentials":
         raise not_simulated(f"the grant {kind}")
+    if kind == "authorization_code":
+        return _for_code(call, given)
     if kind != "refresh_token":
         raise error(400, "There is no such grant_type")
     keys = tumblr_of(call.world).keys
@@ -94,33 +96,46 @@ async def create_token(call: Call) -> Answer:
     return _issued(call, account, renewal.scopes, renewal)
 
 
+def _for_code(call: Call, given: dict[str, Any]) -> Answer:
+    keys = tumblr_of(call.world).keys
+    code = keys.find_code(str(given.get("code")))
+    keys.forget(str(given.get("code")))
+    if code is None or code.redirect_uri != given.get("redirect_uri"):
+        raise error(400, "The authorization code is invalid, expired, or was issued for another redirect URI")
+    return _issued(call, call.world.get_account(Platform.TUMBLR, code.account_id), code.scopes)
+
+
 async def exchange(call: Call) -> Answer:
     """POST /v2/oauth2/exchange: the tokens of OAuth2 for that of OAuth 1.0a, which is no good any more."""
     if _scheme(call) != "oauth":
         raise error(400, "The request must be signed with OAuth 1.0a")
-    _greet(call)
+    greet(call)
     token = _signed(call)
     charge_key(call)
     return _issued(call, _standing(call, token.account_id), SCOPES, token)
 
 
-def _issued(call: Call, account: Account, scopes: str, in_place_of: Bearer | SignedToken) -> Answer:
+def _issued(call: Call, account: Account, scopes: str, in_place_of: Bearer | SignedToken | None = None) -> Answer:
     access, renewal, events = tumblr_of(call.world).keys.new_pair(account, scopes)
-    call.world.happen(*events, ("tumblr.revoked", {"token": in_place_of.token}))
+    told = {
+        "access_token": access.token,
+        "expires_in": int(call.world.limits.of(TumblrLimits).access_seconds),
+        "id_token": False,
+        "refresh_token": renewal.token,
+        "scope": scopes,
+        "token_type": "bearer",
+    }
+    if in_place_of is not None:
+        events.append(("tumblr.revoked", {"token": in_place_of.token}))
+    elif "offline_access" not in scopes.split():
+        events, told = events[:1], {name: held for name, held in told.items() if name != "refresh_token"}
+    call.world.happen(*events)
     # outside of the envelope, as the documents show it
-    return Answer(
-        {
-            "access_token": access.token,
-            "expires_in": int(call.world.limits.of(TumblrLimits).access_seconds),
-            "id_token": False,
-            "refresh_token": renewal.token,
-            "scope": scopes,
-            "token_type": "bearer",
-        }
-    )
+    return Answer(told)
 
 
-def _greet(call: Call) -> None:
+def greet(call: Call) -> None:
+    """What every request must have."""
     charge_address(call)
     if not call.request.headers.get("user-agent", "").strip():
         raise error(403, "The User-Agent header is required")
@@ -139,16 +154,8 @@ def _bearer(call: Call) -> Bearer:
 
 
 def _signed(call: Call) -> SignedToken:
-    validator = _Validator(call.world)
-    path, query = call.request.scope["raw_path"].decode("ascii"), call.request.url.query
-    address = f"{call.base_url}{path}{'?' if query else ''}{query}"
-    is_form = kind_of(call) == "application/x-www-form-urlencoded"
-    body = call.body.decode("utf-8", "replace") if is_form else None
-    headers = {name: held for name, held in call.request.headers.items() if name in ("authorization", "content-type")}
     try:
-        good, seen = ResourceEndpoint(validator).validate_protected_resource_request(
-            address, call.request.method, body, {name.title(): held for name, held in headers.items()}
-        )
+        good, seen = ResourceEndpoint(Validator(call.world)).validate_protected_resource_request(*what_is_signed(call))
     except ValueError:
         # oauthlib raises it for parameters that are not percent-encoded as they must be
         raise unauthorized() from None
@@ -158,6 +165,16 @@ def _signed(call: Call) -> SignedToken:
         raise unauthorized()
     keys.spend(seen.timestamp, seen.nonce, signed.token)
     return signed
+
+
+def what_is_signed(call: Call) -> tuple[str, str, str | None, dict[str, str]]:
+    """Address, method, body (only a form's is signed) and headers, as oauthlib asks for them."""
+    path, query = call.request.scope["raw_path"].decode("ascii"), call.request.url.query
+    address = f"{call.base_url}{path}{'?' if query else ''}{query}"
+    is_form = kind_of(call) == "application/x-www-form-urlencoded"
+    body = call.body.decode("utf-8", "replace") if is_form else None
+    headers = {name: held for name, held in call.request.headers.items() if name in ("authorization", "content-type")}
+    return address, call.request.method, body, {name.title(): held for name, held in headers.items()}
 
 
 def _standing(call: Call, account_id: str) -> Account:
@@ -171,7 +188,7 @@ def _same(given: Any, secret: str) -> bool:
     return isinstance(given, str) and hmac.compare_digest(given.encode(), secret.encode())
 
 
-class _Validator(RequestValidator):  # type: ignore[misc]  # it ships no types
+class Validator(RequestValidator):  # type: ignore[misc]  # it ships no types
     """What oauthlib asks of the world. Freshness is judged by its clock, not by oauthlib."""
 
     enforce_ssl = False
@@ -182,7 +199,7 @@ class _Validator(RequestValidator):  # type: ignore[misc]  # it ships no types
 
     def __init__(self, world: Ground) -> None:
         super().__init__()
-        self._keys = tumblr_of(world).keys
+        self.keys = tumblr_of(world).keys
 
     def check_client_key(self, client_key: str) -> bool:
         """Any text may be one."""
@@ -206,7 +223,7 @@ class _Validator(RequestValidator):  # type: ignore[misc]  # it ships no types
         access_token: str | None = None,
     ) -> bool:
         """Whether the request is of about now, and new."""
-        return self._keys.is_fresh(timestamp, nonce, access_token or "")
+        return self.keys.is_fresh(timestamp, nonce, access_token or request_token or "")
 
     def validate_client_key(self, client_key: str, request: Any) -> bool:
         """Whether it is the one application."""
@@ -214,7 +231,7 @@ class _Validator(RequestValidator):  # type: ignore[misc]  # it ships no types
 
     def validate_access_token(self, client_key: str, token: str, request: Any) -> bool:
         """Whether the token is good."""
-        held = self._keys.find_signed(token)
+        held = self.keys.find_signed(token)
         return held is not None and not held.revoked
 
     def validate_realms(
@@ -234,5 +251,5 @@ class _Validator(RequestValidator):  # type: ignore[misc]  # it ships no types
 
     def get_access_token_secret(self, client_key: str, token: str, request: Any) -> str:
         """The token's, or one that nothing is signed with."""
-        held = self._keys.find_signed(token)
+        held = self.keys.find_signed(token)
         return held.secret if held else NOBODY

@@ -6,6 +6,7 @@ from starlette.types import Receive, Scope, Send
 
 from hayon.sandbox.gate import Endpoint, Gate
 from hayon.sandbox.ground import Ground
+from hayon.sandbox.tumblr.legs import access_token, request_token
 from hayon.sandbox.tumblr.limits import TumblrLimits
 from hayon.sandbox.tumblr.listing import blog_info, list_drafts, list_posts, list_queue, user_info, user_limits
 from hayon.sandbox.tumblr.oauth import create_token, exchange
@@ -14,7 +15,7 @@ from hayon.sandbox.tumblr.wire import TumblrManners, not_found
 
 
 def routes(world: Ground) -> list[BaseRoute]:
-    """The API under `/tumblr/v2/`."""
+    """The API under `/tumblr/v2/`, and beside it what the site itself has of OAuth 1.0a."""
     gate, limits = Gate(world, TumblrManners()), world.limits.of(TumblrLimits)
     upload = limits.video_size + limits.images * limits.image_size + 2**21
     table = (
@@ -34,7 +35,13 @@ def routes(world: Ground) -> list[BaseRoute]:
     known: list[BaseRoute] = [
         Route(f"/tumblr/v2/{path}", gate.door(endpoint), methods=[method]) for method, path, endpoint in table
     ]
-    return [*known, Route("/tumblr/v2/{rest:path}", Unknown())]
+    signed = Endpoint("accessToken", access_token)
+    legs: list[BaseRoute] = [
+        Route("/tumblr/oauth/request_token", gate.door(Endpoint("requestToken", request_token)), methods=["POST"]),
+        # the documents say GET, RFC 5849 and Tumblr's own clients POST
+        Route("/tumblr/oauth/access_token", gate.door(signed), methods=["GET", "POST"]),
+    ]
+    return [*known, *legs, Route("/tumblr/v2/{rest:path}", Unknown())]
 
 
 class Unknown:

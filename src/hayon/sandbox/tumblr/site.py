@@ -17,15 +17,18 @@ from hayon.sandbox.pages import Pages
 from hayon.sandbox.site import Credential
 from hayon.sandbox.tumblr import CONSUMER_KEY, CONSUMER_SECRET
 from hayon.sandbox.tumblr.blog import Tumblr
-from hayon.sandbox.tumblr.cards import find_at, find_card
+from hayon.sandbox.tumblr.cards import find_card
 from hayon.sandbox.tumblr.keys import new_text
 from hayon.sandbox.tumblr.limits import RATES
+from hayon.sandbox.tumblr.pages import TumblrPages
 from hayon.sandbox.tumblr.routes import routes
 
 OPERATIONS = frozenset(
     [
         "token",
         "exchange",
+        "requestToken",
+        "accessToken",
         "userInfo",
         "userLimits",
         "blogInfo",
@@ -71,8 +74,9 @@ class TumblrSite:
         return Tumblr(world)
 
     def is_handle(self, text: str) -> bool:
-        """The name of a blog: letters, digits and hyphens within; `v2` is where the API is."""
-        return re.fullmatch(r"(?!-)[A-Za-z0-9-]{1,32}(?<!-)", text) is not None and text.lower() != "v2"
+        """The name of a blog: letters, digits and hyphens within; `v2` is where the API is, `oauth` where people let it in."""
+        known = re.fullmatch(r"(?!-)[A-Za-z0-9-]{1,32}(?<!-)", text) is not None
+        return known and text.lower() not in ("v2", "oauth", "oauth2")
 
     def new_account_id(self, handle: str, number: int) -> str:
         """The blog's uuid, which is the same for the same name."""
@@ -107,8 +111,5 @@ class TumblrSite:
         return routes(world)
 
     def pages(self, world: Ground, pages: Pages) -> list[BaseRoute]:
-        """A post's page, with or without its slug."""
-        return [
-            pages.permalink(path, lambda parts: find_at(world, parts["blog"], parts["id"]))
-            for path in ("/tumblr/{blog}/{id}", "/tumblr/{blog}/{id}/{slug}")
-        ]
+        """A post's page, with or without its slug, and the authorization pages."""
+        return TumblrPages(world, pages).routes()

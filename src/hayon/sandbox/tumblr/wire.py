@@ -87,14 +87,17 @@ class TumblrManners:
     platform = Platform.TUMBLR
 
     def find_account(self, world: Ground, request: Request, body: bytes) -> Account | None:
-        """The account whose token was sent, good or not; where tokens are renewed it is in the body."""
+        """The account whose token was sent, good or not; where tokens are given and renewed it is in the body."""
         keys, header = tumblr_of(world).keys, request.headers.get("authorization", "")
         named = OAUTH_TOKEN.search(header)
         held: Any = keys.find_signed(unquote(named[1])) if named else keys.find_bearer(bearer_text(request))
         if held is None and request.url.path.endswith("/oauth2/token"):
-            words = (keys.find_bearer(word.decode()) for word in LONG_WORD.findall(body))
-            held = next((one for one in words if one), None)
-        return world.find_account(Platform.TUMBLR, held.account_id) if held else None
+            words = [word.decode() for word in LONG_WORD.findall(body)]
+            found = (keys.find_bearer(word) or keys.find_code(word) for word in words)
+            held = next((one for one in found if one), None)
+        if held is None and named:
+            held = keys.find_request(unquote(named[1]))
+        return world.find_account(Platform.TUMBLR, held.account_id) if held and held.account_id else None
 
     def too_large(self) -> Answer:
         """413, as the web server before the application says it."""

@@ -9,6 +9,7 @@ from hayon.sandbox.journal import Event
 from hayon.sandbox.meta.calls import GraphMemory
 from hayon.sandbox.meta.containers import Uses
 from hayon.sandbox.meta.facebook.limits import FacebookLimits
+from hayon.sandbox.meta.facebook.people import Roles
 from hayon.sandbox.meta.tokens import LONG_SECONDS, Tokens
 from hayon.sandbox.model import Account, Platform
 
@@ -121,7 +122,9 @@ class Facebook(GraphMemory):
 
     def __init__(self, world: Ground) -> None:
         scopes = ("pages_show_list", "pages_read_engagement", "pages_read_user_content", "pages_manage_posts")
-        super().__init__(Tokens(world, Platform.FACEBOOK, TOKEN_PREFIX, scopes, kind="page", lifetime=None))
+        super().__init__(
+            Platform.FACEBOOK, Tokens(world, Platform.FACEBOOK, TOKEN_PREFIX, scopes, kind="page", lifetime=None)
+        )
         self._world = world
         self.photos: dict[str, Photo] = {}
         self.videos: dict[str, Video] = {}
@@ -129,8 +132,11 @@ class Facebook(GraphMemory):
         self.posts: dict[str, Post] = {}
         self.by_account: dict[str, list[str]] = {}
         self.uses = Uses()
+        self.roles = Roles(world)
         self.effects: Mapping[str, Callable[[dict[str, Any]], None]] = {
             **self.tokens.effects,
+            **self.logins.effects,
+            **self.roles.effects,
             "facebook.photo": self._on_photo,
             "facebook.video": self._on_video,
             "facebook.video_changed": self._on_video_changed,
@@ -154,6 +160,8 @@ class Facebook(GraphMemory):
             return "video"
         if node.rpartition("_")[2] in self.posts:
             return "post"
+        if self.roles.business_named(node):
+            return "business"
         person = str(int(node) - SCOPED) if node.isdecimal() else ""
         known = any((Platform.FACEBOOK, one) in self._world.accounts for one in (node, person))
         return "user" if known else None

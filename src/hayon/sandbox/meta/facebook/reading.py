@@ -13,7 +13,6 @@ from hayon.sandbox.meta.facebook.paths import path_of, path_of_video
 from hayon.sandbox.meta.facebook.wire import (
     API,
     APP_ID,
-    LIST,
     READ,
     READ_FEED,
     facebook_of,
@@ -55,22 +54,6 @@ async def get_me(call: Call) -> Answer:
         "picture": {"data": {"height": 50, "width": 50, "url": f"{call.base_url}/static/avatar.svg"}},
     }
     return Answer(shown("Page", whole, asked(given), ("name",)))
-
-
-async def list_accounts(call: Call) -> Answer:
-    """GET /{person}/accounts: the Page with its token, for a person's token."""
-    account, token = caller(call, API, LIST)
-    if token.kind != "user" or call.request.path_params["node"] not in ("me", person_id(account)):
-        raise not_there("GET", call.request.path_params["node"])
-    listed = {
-        "id": account.account_id,
-        "name": account.display_name,
-        "access_token": account.secret,
-        "category": "Community",
-        "category_list": [{"id": "2612", "name": "Community"}],
-        "tasks": ["ADVERTISE", "ANALYZE", "CREATE_CONTENT", "MESSAGING", "MODERATE", "MANAGE"],
-    }
-    return Answer({"data": [listed]})
 
 
 async def debug_token(call: Call) -> Answer:

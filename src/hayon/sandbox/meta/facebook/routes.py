@@ -19,6 +19,15 @@ from hayon.sandbox.meta.facebook.filming import (
     start_video_story,
     transfer_video,
 )
+from hayon.sandbox.meta.facebook.granting import (
+    exchange_code,
+    exchange_token,
+    list_accounts,
+    list_businesses,
+    list_client_pages,
+    list_owned_pages,
+    list_permissions,
+)
 from hayon.sandbox.meta.facebook.photos import delete_photo, upload_photo
 from hayon.sandbox.meta.facebook.posting import create_post, delete_post, publish_post, update_post
 from hayon.sandbox.meta.facebook.reading import (
@@ -27,7 +36,6 @@ from hayon.sandbox.meta.facebook.reading import (
     get_photo,
     get_post,
     get_video,
-    list_accounts,
     list_feed,
     list_published_posts,
     list_reels,
@@ -40,8 +48,15 @@ from hayon.sandbox.meta.forks import Choice
 PHOTO_BYTES = 16 * MEBIBYTE
 PART_BYTES = 32 * MEBIBYTE
 PUBLISH = Endpoint("publish_post", publish_post)
+EXCHANGE = Endpoint("exchange_code", exchange_code)
 TABLE = (
     ("GET", "debug_token", Endpoint("debug_token", debug_token)),
+    ("POST", "oauth/access_token", EXCHANGE),
+    (
+        "GET",
+        "oauth/access_token",
+        Choice("grant_type", {"fb_exchange_token": Endpoint("exchange_token", exchange_token)}, EXCHANGE),
+    ),
     ("GET", "{post}", Endpoint("get_post", get_post)),
     ("GET", "{photo}", Endpoint("get_photo", get_photo)),
     ("GET", "{video}", Endpoint("get_video", get_video)),
@@ -54,7 +69,11 @@ TABLE = (
     ("DELETE", "{post}", Endpoint("delete_post", delete_post)),
     ("DELETE", "{photo}", Endpoint("delete_photo", delete_photo)),
     ("DELETE", "{video}", Endpoint("delete_video", delete_video)),
+    ("GET", "{user}/permissions", Endpoint("list_permissions", list_permissions)),
     ("GET", "{user}/accounts", Endpoint("list_accounts", list_accounts)),
+    ("GET", "{user}/businesses", Endpoint("list_businesses", list_businesses)),
+    ("GET", "{business}/owned_pages", Endpoint("list_owned_pages", list_owned_pages)),
+    ("GET", "{business}/client_pages", Endpoint("list_client_pages", list_client_pages)),
     ("POST", "{user}/feed", Endpoint("create_post", create_post)),
     ("GET", "{user}/feed", Endpoint("list_feed", list_feed)),
     ("GET", "{user}/published_posts", Endpoint("list_published_posts", list_published_posts)),

@@ -4,17 +4,20 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 
 from hayon.sandbox.cards import Card
 from hayon.sandbox.faults import Mishaps
 from hayon.sandbox.ground import Ground
 from hayon.sandbox.limits import Rate
+from hayon.sandbox.meta.dialogs import Dialog
+from hayon.sandbox.meta.doors import DIALOG
 from hayon.sandbox.meta.facebook.cards import find_by_path, find_card
+from hayon.sandbox.meta.facebook.granting import LOGIN
 from hayon.sandbox.meta.facebook.limits import RATES
 from hayon.sandbox.meta.facebook.memory import TOKEN_PREFIX, Facebook
 from hayon.sandbox.meta.facebook.routes import OPERATIONS, routes
-from hayon.sandbox.meta.facebook.wire import APP_ID
+from hayon.sandbox.meta.facebook.wire import APP_ID, facebook_of
 from hayon.sandbox.meta.renewing import APP_SECRET
 from hayon.sandbox.meta.tokens import new_text
 from hayon.sandbox.model import Account, LedgerEntry, Platform, Standing
@@ -100,7 +103,7 @@ class FacebookSite:
         return routes(world)
 
     def pages(self, world: Ground, pages: Pages) -> list[BaseRoute]:
-        """A post's page, with and without a slash at its end."""
+        """A post's page, with and without a slash at its end, and the one that asks people what an application may do."""
 
         def at(path: str) -> Callable[[Mapping[str, str]], Card | None]:
             return lambda parts: find_by_path(world, path.format(**parts))
@@ -111,4 +114,10 @@ class FacebookSite:
             "/facebook/stories/{page}/{id}",
             "/facebook/reel/{id}",
         )
-        return [pages.permalink(path + end, at(path)) for path in paths for end in ("", "/")]
+        dialog = Dialog(world, pages, LOGIN, lambda world, account: facebook_of(world).roles.pages_of(account))
+        asking = [f"/facebook/{version}{DIALOG}" for version in ("", "v{version}/")]
+        return [
+            *(Route(path, dialog.ask, methods=["GET"]) for path in asking),
+            *(Route(path, dialog.allow, methods=["POST"]) for path in asking),
+            *(pages.permalink(path + end, at(path)) for path in paths for end in ("", "/")),
+        ]

@@ -11,15 +11,23 @@ from hayon.sandbox.ground import Ground
 from hayon.sandbox.meta.calls import Api, caller
 from hayon.sandbox.meta.facebook.memory import SCOPED, Facebook, Photo, Post, Video
 from hayon.sandbox.meta.graph import error, not_there
+from hayon.sandbox.meta.renewing import APP_SECRET, FACEBOOK_APP_ID
 from hayon.sandbox.model import Account, Platform, Standing
 
 BY_PERSON = Api(Platform.FACEBOOK, "facebook.user_calls", throttled=32, phrase="Page request limit reached")
-API = Api(Platform.FACEBOOK, "facebook.calls", throttled=80001, usage="pages", other_kinds={"user": BY_PERSON})
+API = Api(
+    Platform.FACEBOOK,
+    "facebook.calls",
+    throttled=80001,
+    usage="pages",
+    other_kinds={"user": BY_PERSON},
+    app_secret=APP_SECRET,
+)
 LIST = "pages_show_list"
 READ = "pages_read_engagement"
 READ_FEED = "pages_read_user_content"
 POST = "pages_manage_posts"
-APP_ID = "1450000000000001"
+APP_ID = FACEBOOK_APP_ID
 
 
 def facebook_of(world: Ground) -> Facebook:

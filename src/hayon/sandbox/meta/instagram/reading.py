@@ -7,11 +7,13 @@ from typing import Any
 
 from hayon.sandbox.gate import Answer, Call
 from hayon.sandbox.meta.containers import Container, Post, State
+from hayon.sandbox.meta.entering import redeem
 from hayon.sandbox.meta.graph import moment, parameters
 from hayon.sandbox.meta.instagram.creating import keep_fetching
 from hayon.sandbox.meta.instagram.wire import (
     API,
     BASIC,
+    LOGIN,
     STORY,
     instagram_of,
     is_over,
@@ -77,6 +79,11 @@ async def list_media(call: Call) -> Answer:
 async def list_stories(call: Call) -> Answer:
     """GET /{user}/stories: those of the last day."""
     return await _listed(call, stories=True)
+
+
+async def exchange_code(call: Call) -> Answer:
+    """POST /oauth/access_token."""
+    return await redeem(call, LOGIN)
 
 
 async def exchange_token(call: Call) -> Answer:

@@ -15,6 +15,7 @@ from hayon.sandbox.meta.instagram.publishing import (
     publishing_limit,
 )
 from hayon.sandbox.meta.instagram.reading import (
+    exchange_code,
     exchange_token,
     get_container,
     get_me,
@@ -26,6 +27,7 @@ from hayon.sandbox.meta.instagram.reading import (
 from hayon.sandbox.meta.instagram.wire import API, instagram_of
 
 TABLE = (
+    ("POST", "oauth/access_token", Endpoint("exchange_code", exchange_code)),
     ("GET", "access_token", Endpoint("access_token", exchange_token)),
     ("GET", "refresh_access_token", Endpoint("refresh_access_token", refresh_token)),
     ("GET", "{media}", Endpoint("get_media", get_media)),

@@ -4,17 +4,18 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 
 from hayon.sandbox.cards import Card
 from hayon.sandbox.faults import Mishaps
 from hayon.sandbox.ground import Ground
 from hayon.sandbox.limits import Rate
+from hayon.sandbox.meta.dialogs import Dialog
 from hayon.sandbox.meta.instagram.cards import find_by_path, find_card
 from hayon.sandbox.meta.instagram.limits import RATES
 from hayon.sandbox.meta.instagram.routes import TABLE, routes
-from hayon.sandbox.meta.instagram.wire import TOKEN_PREFIX, Instagram
-from hayon.sandbox.meta.renewing import APP_SECRET
+from hayon.sandbox.meta.instagram.wire import LOGIN, TOKEN_PREFIX, Instagram
+from hayon.sandbox.meta.renewing import APP_SECRET, INSTAGRAM_APP_ID
 from hayon.sandbox.meta.tokens import new_text
 from hayon.sandbox.model import Account, LedgerEntry, Platform, Standing
 from hayon.sandbox.pages import Pages
@@ -70,6 +71,7 @@ class InstagramSite:
             "graphUrl": f"{origin}instagram",
             "userId": account.account_id,
             "accessToken": account.secret,
+            "appId": INSTAGRAM_APP_ID,
             "appSecret": APP_SECRET,
         }
 
@@ -86,8 +88,11 @@ class InstagramSite:
         return routes(world)
 
     def pages(self, world: Ground, pages: Pages) -> list[BaseRoute]:
-        """A post's page."""
+        """A post's page, and the one that asks people whether an application may post for them."""
+        dialog = Dialog(world, pages, LOGIN)
         return [
+            Route("/instagram/oauth/authorize", dialog.ask, methods=["GET"]),
+            Route("/instagram/oauth/authorize", dialog.allow, methods=["POST"]),
             pages.permalink("/instagram/p/{code}", lambda parts: find_by_path(world, f"/instagram/p/{parts['code']}")),
             pages.permalink(
                 "/instagram/reel/{code}", lambda parts: find_by_path(world, f"/instagram/reel/{parts['code']}")

@@ -13,7 +13,9 @@ from hayon.sandbox.journal import Event
 from hayon.sandbox.limits import DAY
 from hayon.sandbox.meta.calls import Api, caller
 from hayon.sandbox.meta.containers import Container, ContainerMemory, Post
+from hayon.sandbox.meta.entering import Login, refusal
 from hayon.sandbox.meta.graph import error, not_there
+from hayon.sandbox.meta.renewing import INSTAGRAM_APP_ID
 from hayon.sandbox.meta.tokens import Tokens
 from hayon.sandbox.model import Account, Platform, Standing
 
@@ -22,6 +24,16 @@ BASIC = "instagram_business_basic"
 PUBLISH = "instagram_business_content_publish"
 COMMENT = "instagram_business_manage_comments"
 SCOPES = (BASIC, PUBLISH, COMMENT)
+LOGIN = Login(
+    api=API,
+    app_id=INSTAGRAM_APP_ID,
+    scopes=SCOPES,
+    needed=BASIC,
+    ending="#_",
+    kind="short",
+    refusal=refusal,
+    answer=lambda account, token: {"user_id": int(scoped_id(account)), "permissions": token.scopes},
+)
 TOKEN_PREFIX = "IGAA"  # noqa: S105 - what such tokens begin with
 STORY = "STORY"
 SCOPED = 7_000_000_000_000_000

@@ -8,11 +8,21 @@ from typing import Any
 from hayon.sandbox.gate import Answer, Call
 from hayon.sandbox.meta.calls import caller
 from hayon.sandbox.meta.containers import Post, State
+from hayon.sandbox.meta.entering import redeem
 from hayon.sandbox.meta.graph import moment, need, parameters
 from hayon.sandbox.meta.nodes import Fields, asked, page, shown
 from hayon.sandbox.meta.renewing import exchange, refresh
 from hayon.sandbox.meta.threads.creating import keep_fetching
-from hayon.sandbox.meta.threads.wire import API, BASIC, READ_REPLIES, own_container, own_post, own_user, threads_of
+from hayon.sandbox.meta.threads.wire import (
+    API,
+    BASIC,
+    LOGIN,
+    READ_REPLIES,
+    own_container,
+    own_post,
+    own_user,
+    threads_of,
+)
 
 
 async def get_me(call: Call) -> Answer:
@@ -80,6 +90,11 @@ async def debug_token(call: Call) -> Answer:
             }
         }
     )
+
+
+async def exchange_code(call: Call) -> Answer:
+    """POST /oauth/access_token."""
+    return await redeem(call, LOGIN)
 
 
 async def exchange_token(call: Call) -> Answer:

@@ -10,6 +10,7 @@ from hayon.sandbox.meta.threads.creating import create_container
 from hayon.sandbox.meta.threads.publishing import delete, publish, publishing_limit
 from hayon.sandbox.meta.threads.reading import (
     debug_token,
+    exchange_code,
     exchange_token,
     get_container,
     get_me,
@@ -22,6 +23,7 @@ from hayon.sandbox.meta.threads.wire import API, threads_of
 
 TABLE = (
     ("GET", "debug_token", Endpoint("debug_token", debug_token)),
+    ("POST", "oauth/access_token", Endpoint("exchange_code", exchange_code)),
     ("GET", "access_token", Endpoint("access_token", exchange_token)),
     ("GET", "refresh_access_token", Endpoint("refresh_access_token", refresh_token)),
     ("GET", "{media}", Endpoint("get_media", get_media)),

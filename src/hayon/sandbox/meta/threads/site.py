@@ -4,18 +4,19 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 
 from hayon.sandbox.cards import Card
 from hayon.sandbox.faults import Mishaps
 from hayon.sandbox.ground import Ground
 from hayon.sandbox.limits import Rate
 from hayon.sandbox.meta.containers import ContainerMemory
-from hayon.sandbox.meta.renewing import APP_SECRET
+from hayon.sandbox.meta.dialogs import Dialog
+from hayon.sandbox.meta.renewing import APP_SECRET, THREADS_APP_ID
 from hayon.sandbox.meta.threads.cards import find_by_code, find_card
 from hayon.sandbox.meta.threads.limits import RATES
 from hayon.sandbox.meta.threads.routes import TABLE, routes
-from hayon.sandbox.meta.threads.wire import SCOPES
+from hayon.sandbox.meta.threads.wire import LOGIN, SCOPES
 from hayon.sandbox.meta.tokens import Tokens, new_text
 from hayon.sandbox.model import Account, LedgerEntry, Platform, Standing
 from hayon.sandbox.pages import Pages
@@ -72,6 +73,7 @@ class ThreadsSite:
             "graphUrl": f"{origin}threads",
             "userId": account.account_id,
             "accessToken": account.secret,
+            "appId": THREADS_APP_ID,
             "appSecret": APP_SECRET,
         }
 
@@ -88,9 +90,12 @@ class ThreadsSite:
         return routes(world)
 
     def pages(self, world: Ground, pages: Pages) -> list[BaseRoute]:
-        """A post's page."""
+        """A post's page, and the one that asks people whether an application may post for them."""
+        dialog = Dialog(world, pages, LOGIN)
         return [
+            Route("/threads/oauth/authorize", dialog.ask, methods=["GET"]),
+            Route("/threads/oauth/authorize", dialog.allow, methods=["POST"]),
             pages.permalink(
                 "/threads/@{handle}/post/{code}", lambda parts: find_by_code(world, parts["handle"], parts["code"])
-            )
+            ),
         ]

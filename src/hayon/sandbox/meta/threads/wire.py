@@ -4,7 +4,9 @@ from hayon.sandbox.gate import Call, Refused
 from hayon.sandbox.ground import Ground
 from hayon.sandbox.meta.calls import Api, caller
 from hayon.sandbox.meta.containers import Container, ContainerMemory, Post
+from hayon.sandbox.meta.entering import Login, refusal
 from hayon.sandbox.meta.graph import error, not_there
+from hayon.sandbox.meta.renewing import THREADS_APP_ID
 from hayon.sandbox.model import Account, Platform, Standing
 
 API = Api(Platform.THREADS, "threads.calls", throttled=4)
@@ -13,6 +15,16 @@ PUBLISH = "threads_content_publish"
 READ_REPLIES = "threads_read_replies"
 DELETE = "threads_delete"
 SCOPES = (BASIC, PUBLISH, "threads_manage_replies", READ_REPLIES, DELETE)
+LOGIN = Login(
+    api=API,
+    app_id=THREADS_APP_ID,
+    scopes=SCOPES,
+    needed=BASIC,
+    ending="#_",
+    kind="short",
+    refusal=refusal,
+    answer=lambda account, _: {"user_id": int(account.account_id)},
+)
 
 
 def threads_of(world: Ground) -> ContainerMemory:

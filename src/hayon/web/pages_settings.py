@@ -1,0 +1,143 @@
+"""The page of one's own settings: name and time zone, e-mail address, password, sessions, API keys. It works without scripts."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Response
+
+from hayon.errors import Conflict, Forbidden, Invalid, Mistake, NotFound, Problem, TooMany
+from hayon.store import sessions, users
+from hayon.web import auth, keys, people
+from hayon.web.auth import Caller
+from hayon.web.desk import Desk, TheDesk
+from hayon.web.pages_form import Form, PageRoute, Sender, TheForm, Visitor, shape
+from hayon.web.pages_inside import go, show, unknown_button
+from hayon.web.scopes import MEANINGS
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+LASTS = {"": "until it is deleted", "30": "30 days", "90": "90 days", "365": "a year"}
+"""How long a key may last, as the page offers it; the API takes any time."""
+SHOWN_AGAIN = ("name", "timezone", "email", "keyName")
+
+
+@router.get("/settings")
+async def show_settings(me: Visitor, desk: TheDesk, told: Annotated[str, Query(max_length=20)] = "") -> Response:
+    """Everything about whoever is signed in."""
+    return await _settings(desk, me, told=told)
+
+
+@router.post("/settings/profile")
+async def keep_profile(me: Sender, desk: TheDesk, form: TheForm) -> Response:
+    """Another name or time zone."""
+    given = {"name": form.text("name"), "timezone": form.text("timezone").strip()}
+    return await _try(desk, me, form, lambda: _change(desk, me, given), told="profile")
+
+
+@router.post("/settings/email")
+async def change_email(me: Sender, desk: TheDesk, form: TheForm) -> Response:
+    """Another e-mail address."""
+    given = {"email": form.text("email"), "password": form.text("password")}
+    return await _try(desk, me, form, lambda: _change(desk, me, given), told="email")
+
+
+@router.post("/settings/password")
+async def change_password(me: Sender, desk: TheDesk, form: TheForm) -> Response:
+    """Another password."""
+
+    async def change() -> None:
+        given = shape(
+            people.PasswordChange, {"password": form.text("password"), "newPassword": form.text("newPassword")}
+        )
+        await people.change_password(
+            desk, me, given.password.get_secret_value(), given.new_password.get_secret_value()
+        )  # fmt: skip
+
+    return await _try(desk, me, form, change, told="password")
+
+
+@router.post("/settings/sessions")
+async def end_sessions(me: Sender, desk: TheDesk, form: TheForm) -> Response:
+    """Ends one session, all others, or all."""
+    wish, database = form.text("do"), desk.hayon.database
+    if wish == "everywhere":
+        await database.write(sessions.close_all, me.person.id)
+        answer = go("/")
+        auth.drop_cookie(answer, desk)
+        return answer
+
+    async def end() -> None:
+        if wish == "others":
+            await database.write(sessions.close_all, me.person.id, but=me.session_id)
+        else:
+            await database.write(sessions.close_one, me.person.id, _id_of(wish))
+
+    return await _try(desk, me, form, end, told="sessions")
+
+
+@router.post("/settings/keys")
+async def make_key(me: Sender, desk: TheDesk, form: TheForm) -> Response:
+    """A new key, shown on the page that answers and never again."""
+    try:
+        made = await keys.make_key_for(desk, me, await _key_wanted(desk, form))
+    except (Invalid, Conflict) as error:
+        return await _settings(desk, me, form=form, error=error)
+    return await _settings(desk, me, made=made)
+
+
+@router.post("/settings/keys/{keyId}/delete")
+async def delete_key(key_id: Annotated[UUID, Path(alias="keyId")], me: Sender, desk: TheDesk) -> Response:
+    """The key opens nothing from now on."""
+    await desk.hayon.database.write(users.delete_key, me.person.id, key_id)
+    return go("/settings?told=key")
+
+
+async def _key_wanted(desk: Desk, form: Form) -> keys.KeyWanted:
+    given: dict[str, Any] = {"name": form.text("keyName").strip(), "scopes": form.texts("scopes")}
+    days = form.text("lasts")
+    if days not in LASTS:
+        raise Invalid([Problem("lasts", "unknown", "A key lasts as long as one of the choices says.")])
+    if days:
+        given["expiresAt"] = await desk.hayon.database.read(lambda tx: tx.now()) + timedelta(days=int(days))
+    return shape(keys.KeyWanted, given)
+
+
+async def _change(desk: Desk, me: Caller, given: dict[str, str]) -> None:
+    await people.change_person(desk, me, shape(people.PersonPatch, given))
+
+
+async def _try(desk: Desk, me: Caller, form: Form, work: Callable[[], Awaitable[None]], *, told: str) -> Response:
+    """Does it and says so, or shows the page with what stands in its way."""
+    try:
+        await work()
+    except (Invalid, Conflict, Forbidden, NotFound, TooMany) as error:
+        return await _settings(desk, me, form=form, error=error)
+    return go(f"/settings?told={told}")
+
+
+async def _settings(
+    desk: Desk, me: Caller, *, told: str = "", form: Form | None = None, error: Mistake | None = None,
+    made: keys.KeyMade | None = None,
+) -> Response:  # fmt: skip
+    problems = (
+        error.problems if isinstance(error, Invalid) else [Problem("form", "refused", str(error))] if error else []
+    )
+    current = {"name": me.person.name, "timezone": me.person.timezone, "email": me.person.email, "keyName": ""}
+    typed = {
+        name: form.text(name)[:300] if form is not None and name in form.fields else current[name] for name in SHOWN_AGAIN
+    }  # fmt: skip
+    return await show(
+        desk, me, "settings.html", told=told, heading="Not changed", problems=problems,
+        status=error.status if error else 200, here="settings", typed=typed, made=made, lasts=LASTS, meanings=MEANINGS,
+        chosen=form.texts("scopes") if form is not None else ["all"],
+        sessions=(await people.list_sessions(me, desk)).sessions, keys=(await keys.list_keys(me, desk)).keys,
+    )  # fmt: skip
+
+
+def _id_of(wish: str) -> UUID:
+    try:
+        return UUID(wish)
+    except ValueError as error:
+        raise Invalid([unknown_button(wish)]) from error
