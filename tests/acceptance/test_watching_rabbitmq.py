@@ -28,7 +28,9 @@ class Page:
     clock: Process
 
     def count(self, queue: str) -> int:
-        return int(self.address.manage("GET", f"queues/{self.vhost}/{queue}").get("messages", 0))
+        """How many are in it; -1 while a relay that starts has not made it yet."""
+        there = {one["name"]: one.get("messages", 0) for one in self.address.manage("GET", f"queues/{self.vhost}")}
+        return int(there.get(queue, -1))
 
     def wait_for(self, queue: str, count: int) -> None:
         self.clock.wait_until(lambda: self.count(queue) == count, f"{count} in {queue}", within_seconds=60)
