@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from hayon.delivery.foreseeing import find_crowds
@@ -46,24 +46,13 @@ from hayon.web.posts_view import (
     told_out,
 )
 from hayon.web.problems import refusals
+from hayon.web.repeating import KeyReused, idempotency_key
 
 router = APIRouter(prefix="/api", tags=["posts"])
 
 PostId = Annotated[UUID, Path(alias="postId")]
 Platform = Annotated[str, Path(max_length=50, examples=["bluesky"])]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key", pattern=r"^[\x21-\x7e]{1,200}$",
-        description="The same key with the same body makes one post, however often it is sent, and is answered the same.",
-    ),
-]  # fmt: skip
-
-
-class KeyReused(Conflict):
-    """The Idempotency-Key belongs to another request already."""
-
-    title = "This Idempotency-Key was used for something else"
+IdempotencyKey = Annotated[str | None, idempotency_key("post")]
 
 
 MADE: dict[int | str, dict[str, Any]] = {

@@ -5,10 +5,9 @@ import json
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Path, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import Field
 
-from hayon.errors import Conflict
 from hayon.notifying import check_address, new_secret, renew, seal_secret, shown_secret
 from hayon.store import webhooks
 from hayon.store.database import Tx
@@ -17,6 +16,7 @@ from hayon.web.desk import Desk, TheDesk
 from hayon.web.notices import Kinds, check_kinds
 from hayon.web.paging import Cursor, read_cursor, write_cursor
 from hayon.web.problems import refusals
+from hayon.web.repeating import KeyReused, idempotency_key
 from hayon.web.wire import Answered, Flag, Given, Moment, Text
 
 router = APIRouter(prefix="/api/webhooks", tags=["webhooks"])
@@ -24,19 +24,7 @@ router = APIRouter(prefix="/api/webhooks", tags=["webhooks"])
 WebhookId = Annotated[UUID, Path(alias="webhookId")]
 EventId = Annotated[UUID, Path(alias="eventId")]
 Address = Annotated[Text, Field(min_length=1, max_length=2_000)]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key", pattern=r"^[\x21-\x7e]{1,200}$",
-        description="The same key with the same body makes one webhook, however often it is sent, and is answered the same.",
-    ),
-]  # fmt: skip
-
-
-class KeyReused(Conflict):
-    """The Idempotency-Key belongs to another request already."""
-
-    title = "This Idempotency-Key was used for something else"
+IdempotencyKey = Annotated[str | None, idempotency_key("webhook")]
 
 
 class WebhookIn(Given):
