@@ -58,7 +58,5 @@ class Shape:
         return str(self.ask("posts", body)["postId"])
 
     def wait_for(self, post_id: str, status: str) -> None:
-        any_process = next(iter(self.parts.values()))
-        any_process.wait_until(
-            lambda: self.ask(f"posts/{post_id}/status")["status"] == status, status, within_seconds=40
-        )
+        alive = next(one for one in self.parts.values() if one.running)
+        alive.wait_until(lambda: self.ask(f"posts/{post_id}/status")["status"] == status, status, within_seconds=40)

@@ -32,7 +32,7 @@ TEXTS = {
     "script address in white space": f" \tjava\nscript:{MARK}()",
     "data address": f"data:text/html;base64,PHNjcmlwdD4=<{MARK}>",
     "address": f"https://example.org/{MARK}?a=<b>&c='\"",
-    "template": "{{7*191}}{% raw %}${7*191}#{7*191}<%=7*191%>{{config}}*{7*191}",
+    "template": "{{77347*91807}}{% raw %}${77347*91807}#{77347*91807}<%=77347*91807%>{{config}}*{77347*91807}",
     "format": "%s%n%(password)s{0.__class__.__mro__}{person.email}\\u003cscript\\u003e",
     "query": "'; DROP TABLE posts; -- \" OR 1=1 /* \\' %27",
     "path": "../../../../../../etc/passwd",

@@ -89,7 +89,7 @@ class Siege:
         kind = answer.headers.get("Content-Type", "").partition(";")[0]
         if kind == "text/html":
             self.faults += [f"{about}: {fault}" for fault in Judged(answer.text).faults]
-            self.faults += [f"{about}: a template was filled in"] * ("1337" in answer.text)
+            self.faults += [f"{about}: a template was filled in"] * ("7100996029" in answer.text)
         elif kind.endswith("json") and not (about.startswith("HEAD ") or answer.status == 204):
             json.loads(answer.body)
         elif MARK in answer.text and not kind.startswith(("image/", "video/", "text/event-stream")):
