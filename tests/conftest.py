@@ -1,6 +1,7 @@
 """The servers that tests use, and the spans they record, as fixtures. What a folder's own tests need beyond them is in that folder's conftest."""
 
 import asyncio
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -69,6 +70,14 @@ def _migrate(url: str) -> None:
     """In a thread of its own: a test may ask for its database when its event loop runs already."""
     with ThreadPoolExecutor(1) as apart:
         apart.submit(lambda: asyncio.run(migrate(url))).result()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path, migrated: Path) -> str:
+    """A migrated database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{shutil.copy(migrated, tmp_path / 'hayon.db')}"
+    return str(request.getfixturevalue("migrated_postgres_url"))
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """A house on each database that writes down what is to be mailed, an SMTP server, and a receiver of webhooks."""
 
 import logging
-import shutil
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import structlog
@@ -13,17 +11,9 @@ from tests.delivery.scripted import House, open_house
 from tests.notifying.office import Office, Receiver, open_office, open_receiver
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def _quiet() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path, migrated: Path) -> str:
-    """A migrated database of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{shutil.copy(migrated, tmp_path / 'hayon.db')}"
-    return str(request.getfixturevalue("migrated_postgres_url"))
 
 
 @pytest.fixture

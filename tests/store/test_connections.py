@@ -1,10 +1,8 @@
 """A connection is taken once, whoever comes at the same instant; what nobody came back for is emptied; an app is kept once."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -57,20 +55,10 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database of each kind in the newest shape."""
-    if request.param == "postgres":
-        found: str = request.getfixturevalue("migrated_postgres_url")
-        return found
-    shutil.copy(request.getfixturevalue("migrated"), tmp_path / "hayon.db")
-    return f"sqlite:///{tmp_path / 'hayon.db'}"
-
-
 @pytest.fixture
-async def database(url: str, clock: Clock) -> AsyncIterator[Database]:
+async def database(database_url: str, clock: Clock) -> AsyncIterator[Database]:
     """The database."""
-    made = Database(url, clock=clock)
+    made = Database(database_url, clock=clock)
     yield made
     await made.close()
 
@@ -116,7 +104,7 @@ async def test_of_two_who_read_it_at_once_one_takes_it(on_postgres: Database) ->
         await_only(go.wait())
 
     def slowly(tx: Tx) -> Any:
-        return connections.take(Slow(tx, wait), b"state", user_id, b"session", "tumblr")  # type: ignore[arg-type]
+        return connections.take(Slow(tx, wait), b"state", user_id, b"session", "tumblr")
 
     late = asyncio.create_task(on_postgres.write(slowly))
     await asyncio.wait_for(read.wait(), 20)

@@ -1,10 +1,8 @@
 """Tries are counted for all processes together: they run out, come back one by one, and are forgotten when all are back."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -34,20 +32,10 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database of each kind in the newest shape."""
-    if request.param == "postgres":
-        found: str = request.getfixturevalue("migrated_postgres_url")
-        return found
-    shutil.copy(request.getfixturevalue("migrated"), tmp_path / "hayon.db")
-    return f"sqlite:///{tmp_path / 'hayon.db'}"
-
-
 @pytest.fixture
-async def two(url: str, clock: Clock) -> AsyncIterator[tuple[Database, Database]]:
+async def two(database_url: str, clock: Clock) -> AsyncIterator[tuple[Database, Database]]:
     """Two processes with one database."""
-    both = Database(url, clock=clock), Database(url, clock=clock)
+    both = Database(database_url, clock=clock), Database(database_url, clock=clock)
     yield both
     for one in both:
         await one.close()
