@@ -72,7 +72,7 @@ class Instagram(Containers, LongLived):
         super().__init__(address, version, resend=resend)
         self.app = App(PLATFORM, NAME, app_id, app_secret)
 
-    def rules(self, facts: Mapping[str, Any]) -> Rules:  # noqa: ARG002 - every account has the same
+    def rules(self, facts: Mapping[str, Any]) -> Rules:
         """The same for every account. Pictures become JPEGs of a shape it takes; the unit of captions is not documented."""
         return Rules(
             platform=PLATFORM,
@@ -141,7 +141,7 @@ class Instagram(Containers, LongLived):
             return None
         return f"url:{found['code'] or found['story']}"
 
-    async def remove(self, account: Account, credential: Credential, remote_id: str, outgoing: Outgoing) -> bool:  # noqa: ARG002 - the contract's words
+    async def remove(self, account: Account, credential: Credential, remote_id: str, outgoing: Outgoing) -> bool:
         """False always: with Instagram Login there is no way to delete."""
         return False
 

@@ -80,7 +80,7 @@ class Threads(Containers, LongLived):
         super().__init__(address, version, resend=resend)
         self.app = App(PLATFORM, self.name, app_id, app_secret)
 
-    def rules(self, facts: Mapping[str, Any]) -> Rules:  # noqa: ARG002 - every account has the same
+    def rules(self, facts: Mapping[str, Any]) -> Rules:
         """The same for every account. Pictures are made to fit, so there are few limits to them."""
         return Rules(
             platform=PLATFORM,
@@ -104,7 +104,7 @@ class Threads(Containers, LongLived):
             more=_more,
         )  # fmt: skip
 
-    def fitting(self, options: Mapping[str, Any]) -> Fitting:  # noqa: ARG002 - the same for every post
+    def fitting(self, options: Mapping[str, Any]) -> Fitting:
         return Fitting(("image/jpeg", "image/png"), 8_000_000, narrowest=0.1, widest=10, srgb=True)
 
     def plain(self, text: str) -> str:

@@ -48,27 +48,27 @@ class BlueskyConnecting:
         host = (_own_server(session) if service == LIVE_SERVICE else None) or service
         return await _describe(session, host, _credential(session), outgoing)
 
-    def host_of(self, given: Mapping[str, Any]) -> str:  # noqa: ARG002 - the contract's words
+    def host_of(self, given: Mapping[str, Any]) -> str:
         """Raises Invalid: there is no page of Bluesky's that leads here."""
         raise Invalid([_problem("platform", "no_way", _NO_WAY)])
 
     async def authorize(
         self,
-        given: Mapping[str, Any],  # noqa: ARG002 - the contract's words
-        redirect_uri: str,  # noqa: ARG002
-        state: str,  # noqa: ARG002
-        registered: Mapping[str, Any] | None,  # noqa: ARG002
-        outgoing: Outgoing,  # noqa: ARG002
+        given: Mapping[str, Any],
+        redirect_uri: str,
+        state: str,
+        registered: Mapping[str, Any] | None,
+        outgoing: Outgoing,
     ) -> Authorization:
         """Raises Invalid, as `host_of` does."""
         raise Invalid([_problem("platform", "no_way", _NO_WAY)])
 
     async def exchange(
         self,
-        returned: Mapping[str, str],  # noqa: ARG002 - the contract's words
-        kept: Mapping[str, Any],  # noqa: ARG002
-        redirect_uri: str,  # noqa: ARG002
-        outgoing: Outgoing,  # noqa: ARG002
+        returned: Mapping[str, str],
+        kept: Mapping[str, Any],
+        redirect_uri: str,
+        outgoing: Outgoing,
     ) -> Sequence[Connected]:
         """Raises Disconnected: nobody can come back from where nobody is sent."""
         raise Disconnected(_NO_WAY, health="error", code="no_way")
@@ -101,9 +101,9 @@ class BlueskyConnecting:
 
     async def allowances(
         self,
-        account: Account,  # noqa: ARG002 - the contract's words
-        credential: Credential,  # noqa: ARG002
-        outgoing: Outgoing,  # noqa: ARG002
+        account: Account,
+        credential: Credential,
+        outgoing: Outgoing,
     ) -> Sequence[Allowance]:
         """Nothing: what is left is told with each answer and nowhere else."""
         return ()

@@ -143,11 +143,11 @@ class BlueskyPublishing:
         made_at = str(alike[0]["value"].get("createdAt"))
         return Found(self._receipt({"repo": repo, "rkey": rkey, "record": {"createdAt": made_at}}))
 
-    def settles(self, handles: Mapping[str, Any]) -> timedelta | None:  # noqa: ARG002 - the contract's words
+    def settles(self, handles: Mapping[str, Any]) -> timedelta | None:
         """The same for every call: each has its own key."""
         return self.settles_within
 
-    async def locate(self, account: Account, credential: Credential, remote_id: str, outgoing: Outgoing) -> str | None:  # noqa: ARG002 - the contract's words
+    async def locate(self, account: Account, credential: Credential, remote_id: str, outgoing: Outgoing) -> str | None:
         """The address of a post of this account, without asking: it follows from the key. None for anything else."""
         rkey = _key_in(remote_id, account)
         return rkey and self._address(account.remote_id, rkey)

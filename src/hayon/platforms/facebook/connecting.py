@@ -37,7 +37,7 @@ class FacebookConnecting:
         graph = Graph(self._base_url, self._connecting_version, token, NAME)
         return await _introduce(graph, outgoing, wanted=page)
 
-    def host_of(self, given: Mapping[str, Any]) -> str:  # noqa: ARG002 - there is one host
+    def host_of(self, given: Mapping[str, Any]) -> str:
         """Always the same. Raises Invalid where no app is set."""
         self._login.require()
         return self._base_url
@@ -47,8 +47,8 @@ class FacebookConnecting:
         given: Mapping[str, Any],
         redirect_uri: str,
         state: str,
-        registered: Mapping[str, Any] | None,  # noqa: ARG002 - apps are registered by hand
-        outgoing: Outgoing,  # noqa: ARG002 - nobody is asked
+        registered: Mapping[str, Any] | None,
+        outgoing: Outgoing,
     ) -> Authorization:
         """Facebook's login. `businesses` asks for the Pages of business portfolios too, which needs a permission more.
 
@@ -67,7 +67,7 @@ class FacebookConnecting:
     async def exchange(
         self,
         returned: Mapping[str, str],
-        kept: Mapping[str, Any],  # noqa: ARG002 - Meta offers no PKCE, so nothing is kept
+        kept: Mapping[str, Any],
         redirect_uri: str,
         outgoing: Outgoing,
     ) -> Sequence[Connected]:
@@ -82,23 +82,23 @@ class FacebookConnecting:
         pages = await find_pages(replace(home, token=token, secret=app.secret), outgoing)
         return [replace(page, credential={**page.credential, "appId": app.id}) for page in pages]
 
-    def renew_at(self, credential: Credential) -> datetime | None:  # noqa: ARG002 - the contract's words
+    def renew_at(self, credential: Credential) -> datetime | None:
         """Never: see expires_soon."""
         return None
 
-    async def revoke(self, account: Account, credential: Credential, outgoing: Outgoing) -> bool:  # noqa: ARG002 - the contract's words
+    async def revoke(self, account: Account, credential: Credential, outgoing: Outgoing) -> bool:
         """False always: permissions are given back with the token of the person, which is not kept."""
         return False
 
-    async def allowances(self, account: Account, credential: Credential, outgoing: Outgoing) -> Sequence[Allowance]:  # noqa: ARG002 - the contract's words
+    async def allowances(self, account: Account, credential: Credential, outgoing: Outgoing) -> Sequence[Allowance]:
         """Nothing: Facebook has no endpoint that counts a Page's posts."""
         return []
 
-    def expires_soon(self, credential: Credential, now: datetime) -> bool:  # noqa: ARG002 - the contract's words
+    def expires_soon(self, credential: Credential, now: datetime) -> bool:
         """Never: a Page's token has no date of expiry, though it can be withdrawn."""
         return False
 
-    async def refresh(self, account: Account, credential: Credential, outgoing: Outgoing) -> Credential:  # noqa: ARG002 - the contract's words
+    async def refresh(self, account: Account, credential: Credential, outgoing: Outgoing) -> Credential:
         """Raises Disconnected always: only the owner can make another token."""
         raise Disconnected("Facebook renews no Page tokens. Make a new one and reconnect the Page.")
 

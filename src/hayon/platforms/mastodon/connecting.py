@@ -72,7 +72,7 @@ class MastodonConnecting:
         app = {"clientId": client.key, "clientSecret": client.secret}
         return [await _introduce(instance, outgoing, {"accessToken": instance.token, **app})]
 
-    def renew_at(self, credential: Credential) -> datetime | None:  # noqa: ARG002 - the contract's words
+    def renew_at(self, credential: Credential) -> datetime | None:
         """Never, as below."""
         return None
 
@@ -86,18 +86,18 @@ class MastodonConnecting:
 
     async def allowances(
         self,
-        account: Account,  # noqa: ARG002 - the contract's words
-        credential: Credential,  # noqa: ARG002
-        outgoing: Outgoing,  # noqa: ARG002
+        account: Account,
+        credential: Credential,
+        outgoing: Outgoing,
     ) -> Sequence[Allowance]:
         """Nothing: what is left is told with each answer and nowhere else."""
         return ()
 
-    def expires_soon(self, credential: Credential, now: datetime) -> bool:  # noqa: ARG002 - the contract's words
+    def expires_soon(self, credential: Credential, now: datetime) -> bool:
         """Never: access tokens do not expire (mastodon/documentation: api/oauth-tokens.md)."""
         return False
 
-    async def refresh(self, account: Account, credential: Credential, outgoing: Outgoing) -> Credential:  # noqa: ARG002 - the contract's words
+    async def refresh(self, account: Account, credential: Credential, outgoing: Outgoing) -> Credential:
         """Raises Disconnected always: an instance renews no token, only its owner can make another."""
         host = Instance(account.host, "").host
         raise Disconnected(f"{host} renews no access tokens. Make a new one there and reconnect the account.")

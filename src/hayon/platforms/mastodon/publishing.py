@@ -87,7 +87,7 @@ class MastodonPublishing:
         known = [uploads[str(one.media.id)] for one in parcel.media if str(one.media.id) in uploads]
         return await look_without_handles(parcel, _handles_of(parcel, known), outgoing)
 
-    def settles(self, handles: Mapping[str, Any]) -> timedelta | None:  # noqa: ARG002 - the contract's words
+    def settles(self, handles: Mapping[str, Any]) -> timedelta | None:
         """The same for every call."""
         return self.settles_within
 

@@ -97,7 +97,7 @@ class Containers(ABC):
         """Words as they compare with those in a list."""
         return " ".join(unicodedata.normalize("NFC", text).split())
 
-    def settles(self, handles: Mapping[str, Any]) -> timedelta | None:  # noqa: ARG002 - the contract's words
+    def settles(self, handles: Mapping[str, Any]) -> timedelta | None:
         """The same for every post."""
         return self.settles_within
 

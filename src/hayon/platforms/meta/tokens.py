@@ -63,18 +63,18 @@ class LongLived(ABC):
         credential = {"accessToken": token, "obtainedAt": datetime.now(UTC).isoformat(), **known}
         return replace(connected, credential=credential)
 
-    def host_of(self, given: Mapping[str, Any]) -> str:  # noqa: ARG002 - there is one host
+    def host_of(self, given: Mapping[str, Any]) -> str:
         """Always the same. Raises Invalid where no app is set."""
         self.app.require()
         return self.address
 
     async def authorize(
         self,
-        given: Mapping[str, Any],  # noqa: ARG002 - nothing has to be known before
+        given: Mapping[str, Any],
         redirect_uri: str,
         state: str,
-        registered: Mapping[str, Any] | None,  # noqa: ARG002 - apps are registered by hand
-        outgoing: Outgoing,  # noqa: ARG002 - nobody is asked
+        registered: Mapping[str, Any] | None,
+        outgoing: Outgoing,
     ) -> Authorization:
         """The platform's own page, for as few permissions as are used."""
         self.app.require()
@@ -84,7 +84,7 @@ class LongLived(ABC):
     async def exchange(
         self,
         returned: Mapping[str, str],
-        kept: Mapping[str, Any],  # noqa: ARG002 - Meta offers no PKCE, so nothing is kept
+        kept: Mapping[str, Any],
         redirect_uri: str,
         outgoing: Outgoing,
     ) -> Sequence[Connected]:
@@ -108,7 +108,7 @@ class LongLived(ABC):
         old_enough = obtained_at + YOUNGEST if obtained_at is not None else NEVER_KEPT
         return old_enough if expires_at is None else max(old_enough, expires_at - REFRESHED_BEFORE)
 
-    async def revoke(self, account: Account, credential: Credential, outgoing: Outgoing) -> bool:  # noqa: ARG002 - the contract's words
+    async def revoke(self, account: Account, credential: Credential, outgoing: Outgoing) -> bool:
         """False always: Meta documents no way to give such a token back. Its owner removes the app in the settings there."""
         return False
 

@@ -82,7 +82,7 @@ class TumblrConnecting:
         given: Mapping[str, Any],
         redirect_uri: str,
         state: str,
-        registered: Mapping[str, Any] | None,  # noqa: ARG002 - the contract's words
+        registered: Mapping[str, Any] | None,
         outgoing: Outgoing,
     ) -> Authorization:
         """Tumblr's page, by OAuth 2; with `way` "oauth1" by OAuth 1.0a, whose token neither runs out nor is renewed."""
@@ -116,9 +116,9 @@ class TumblrConnecting:
 
     async def revoke(
         self,
-        account: Account,  # noqa: ARG002 - the contract's words
-        credential: Credential,  # noqa: ARG002
-        outgoing: Outgoing,  # noqa: ARG002
+        account: Account,
+        credential: Credential,
+        outgoing: Outgoing,
     ) -> bool:
         """False: no call is documented that gives a token back. People take an app away in Tumblr's settings, under Apps."""
         return False

@@ -39,7 +39,7 @@ class TumblrPublishing:
         self._app = app
         self._direct = direct
 
-    def rules(self, facts: Mapping[str, Any]) -> Rules:  # noqa: ARG002 - the contract's words
+    def rules(self, facts: Mapping[str, Any]) -> Rules:
         """The limits, which are the same for every blog."""
         return tumblr_rules()
 

@@ -149,7 +149,7 @@ def _lateness() -> None:
         else "strftime('%Y-%m-%d %H:%M:%f', scheduled_at, '+' || max_lateness_seconds || ' seconds') || '000'"
     )
     op.execute(
-        f"UPDATE targets SET too_late_at = (SELECT {later} FROM posts WHERE posts.id = targets.post_id)"  # noqa: S608
+        f"UPDATE targets SET too_late_at = (SELECT {later} FROM posts WHERE posts.id = targets.post_id)"  # noqa: S608 - our own words
         " WHERE status IN ('pending', 'processing', 'unconfirmed') AND post_id IN"
         " (SELECT id FROM posts WHERE scheduled_at IS NOT NULL AND max_lateness_seconds IS NOT NULL)"
     )
