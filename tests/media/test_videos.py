@@ -2,6 +2,7 @@
 
 import io
 import struct
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import av
 import pytest
 
 from hayon.errors import Invalid, NotFound
-from hayon.media import inspecting
+from hayon.media import inspecting, videos
 from hayon.media.videos import clean_video, measure_video
 from tests.media.drawing import photo, saved
 from tests.media.filming import (
@@ -335,3 +336,14 @@ def test_a_file_is_read_as_what_it_begins_like_and_nothing_else(tmp_path: Path) 
     (tmp_path / "secret.mp4").write_bytes(film())
     assert refused(tmp_path, b"\0\0\0\x10ftypisom\0\0\0\0" + playlist)[0] == "truncated"
     assert refused(tmp_path, playlist)[0] == "kind"
+
+
+async def test_one_that_goes_while_it_is_read_is_missing_and_not_our_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "film.mp4"
+    path.write_bytes(film())
+    taking = "import pathlib, sys; pathlib.Path(sys.argv[3]).unlink(); sys.exit('gone')"
+    monkeypatch.setattr(videos, "_READER", (sys.executable, "-c", taking))
+    with pytest.raises(NotFound):
+        await measure_video(path)
