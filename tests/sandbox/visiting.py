@@ -71,7 +71,7 @@ async def _asked(method: str, url: str, **options: object) -> Visit:
     parts = urlsplit(url)
     async with (
         aiohttp.ClientSession() as session,
-        session.request(method, url, allow_redirects=False, **options) as answer,  # type: ignore[arg-type]
+        session.request(method, url, allow_redirects=False, **options) as answer,
     ):
         location = answer.headers.get("location", "")
         return Visit(answer.status, await answer.text(), location, f"{parts.scheme}://{parts.netloc}")

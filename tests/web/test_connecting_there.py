@@ -64,7 +64,7 @@ async def go_there(visitor: Visitor) -> tuple[str, dict[str, str]]:
     buttons = [one["fields"] for one in fields.forms if one["action"] == "/accounts/connect"]
     form = next(one for one in buttons if one["platform"] == "mastodon")
     on = await visitor.post("/accounts/connect", data=form)
-    there = unescape(re.search(r'<a class="button" href="([^"]+)"', on.text)[1])  # type: ignore[index]
+    there = unescape(re.search(r'<a class="button" href="([^"]+)"', on.text)[1])
     page = await visitor.get(there)
     assert page.status == 200, page.text
     return there.partition("?")[0], Fields(page.text).forms[0]["fields"]

@@ -115,7 +115,7 @@ async def owned(house: House, ada: Visitor) -> Owned:
     await house.hayon.submission.cancel(ada.person_id, UUID(other["postId"]))
     phone = await sign_in(house, "Ada's own phone")
     (session,) = [one for one in await listed(phone) if one["thisOne"]]
-    house.hayon.platforms["tumblr"] = Doorway(platform="tumblr", house=house)  # type: ignore[index]  # a plain dict in truth
+    house.hayon.platforms["tumblr"] = Doorway(platform="tumblr", house=house)
     connection = (await ada.post("/api/accounts/tumblr/connect")).json
     webhook = (await ada.post("/api/webhooks", {"url": "http://hooks.invalid/adas-own-hook"})).json
     made.values = {
@@ -127,8 +127,8 @@ async def owned(house: House, ada: Visitor) -> Owned:
     }  # fmt: skip
 
     def tell(tx: Tx) -> tuple[UUID, UUID]:
-        notices.reconnection_needed(tx, ada.person_id, UUID(made.values["which"]), "bluesky", "ada.test", "", tx.now())  # type: ignore[arg-type]
-        (notice,) = [one for one in notices.list_notices(tx, ada.person_id, unread_only=True, limit=9)  # type: ignore[arg-type]
+        notices.reconnection_needed(tx, ada.person_id, UUID(made.values["which"]), "bluesky", "ada.test", "", tx.now())
+        (notice,) = [one for one in notices.list_notices(tx, ada.person_id, unread_only=True, limit=9)
                      if one.kind == "account.needs_reconnection"]  # fmt: skip
         event_id = leaving.insert_event(
             tx, UUID(made.values["webhookId"]), "post.failed", {"text": "Ada's own event"}, due_at=None

@@ -32,7 +32,7 @@ def session(scope: Any) -> dict[str, Any]:
 async def test_a_main_password_is_refused_and_its_session_ended(ending: Answer | Exception) -> None:
     server = Server({"createSession": answered(session("com.atproto.access")), "deleteSession": ending})
     with pytest.raises(Disconnected) as raised:
-        await ADAPTER.connect(GIVEN, server)  # type: ignore[arg-type]
+        await ADAPTER.connect(GIVEN, server)
     assert "main password" in raised.value.message
     assert "App passwords" in raised.value.message  # where to make one
     assert raised.value.code == "main_password"
@@ -45,19 +45,19 @@ async def test_a_main_password_is_refused_and_its_session_ended(ending: Answer |
 @pytest.mark.parametrize("scope", ["com.atproto.appPass", "com.atproto.appPassPrivileged", "", None, 5, ["x"]])
 async def test_an_app_password_is_taken_and_what_a_token_does_not_say_is_not_guessed(scope: Any) -> None:
     server = Server({"createSession": answered(session(scope))})
-    assert (await ADAPTER.connect(GIVEN, server)).remote_id == DID  # type: ignore[arg-type]
+    assert (await ADAPTER.connect(GIVEN, server)).remote_id == DID
 
 
 @pytest.mark.parametrize("access", ["opaque", "a.b.c", "..", "a." + "W" * 20_000 + ".c"])
 async def test_a_token_that_is_nothing_to_read_is_an_app_passwords(access: str) -> None:
     server = Server({"createSession": answered({**session(""), "accessJwt": access})})
-    assert (await ADAPTER.connect(GIVEN, server)).credential["accessJwt"] == access  # type: ignore[arg-type]
+    assert (await ADAPTER.connect(GIVEN, server)).credential["accessJwt"] == access
 
 
 async def test_there_is_no_page_and_it_is_said_where_an_app_password_is_made() -> None:
     server = Server()
     with pytest.raises(Invalid) as raised:
-        await ADAPTER.authorize({}, "https://hayon.example/back", "st", None, server)  # type: ignore[arg-type]
+        await ADAPTER.authorize({}, "https://hayon.example/back", "st", None, server)
     (problem,) = raised.value.problems
     assert (problem.rule, problem.platform) == ("no_way", "bluesky")
     assert "Settings, Privacy and security, App passwords" in problem.message
@@ -89,7 +89,7 @@ def test_when_a_session_is_renewed_that_nobody_uses(credential: dict[str, str], 
 
 async def test_a_session_that_does_not_say_when_it_ends_is_renewed_every_week() -> None:
     server = Server({"createSession": answered({**session(""), "refreshJwt": "opaque"})})
-    renew_at = ADAPTER.renew_at((await ADAPTER.connect(GIVEN, server)).credential)  # type: ignore[arg-type]
+    renew_at = ADAPTER.renew_at((await ADAPTER.connect(GIVEN, server)).credential)
     assert renew_at is not None
     assert timedelta(days=6, hours=23) < renew_at - datetime.now(UTC) <= timedelta(days=7)
 
@@ -100,7 +100,7 @@ async def test_a_session_that_does_not_say_when_it_ends_is_renewed_every_week() 
 @pytest.mark.parametrize("answer", [answered(), refused(400, "ExpiredToken"), refused(400, "InvalidToken")])
 async def test_a_session_is_ended_with_its_refresh_token(answer: Answer) -> None:
     server = Server({"deleteSession": answer})
-    assert await ADAPTER.revoke(ACCOUNT, CREDENTIAL, server) is True  # type: ignore[arg-type]
+    assert await ADAPTER.revoke(ACCOUNT, CREDENTIAL, server) is True
     (request,) = server.asked
     assert (request.method, request.url) == ("POST", f"{HOST}/xrpc/com.atproto.server.deleteSession")
     assert (request.headers, request.json) == ({"Authorization": "Bearer refresh"}, None)
@@ -120,7 +120,7 @@ async def test_a_session_is_ended_with_its_refresh_token(answer: Answer) -> None
 )
 async def test_a_session_may_not_be_ended(answer: Any, error: type[PlatformError]) -> None:
     with pytest.raises(error) as raised:
-        await ADAPTER.revoke(ACCOUNT, CREDENTIAL, Server({"deleteSession": answer}))  # type: ignore[arg-type]
+        await ADAPTER.revoke(ACCOUNT, CREDENTIAL, Server({"deleteSession": answer}))
     assert type(raised.value) is error
 
 
