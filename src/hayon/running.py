@@ -1,6 +1,7 @@
 """Running Hayon, whole or a part of it, until a signal comes or a duty dies. What a command asks for is the command line's."""
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -88,6 +89,7 @@ async def _live(settings: Settings, opening: Opening, names: Collection[str]) ->
     try:
         async with opening as (hayon, welcome):
             is_open = True
+            gc.freeze()  # what is there now stays to the end: no collection looks through it again
 
             def ready(url: str) -> None:
                 if not settings.public_url:

@@ -7,7 +7,9 @@ from uuid import UUID, uuid4
 import pytest
 import sqlalchemy as sa
 from alembic import command
+from alembic.script import ScriptDirectory
 
+from hayon.store import migrations
 from hayon.store.database import Database, Tx
 from hayon.store.migrate import find_difference, migrate, newest
 from hayon.store.schema import accounts, posts, targets, users
@@ -24,6 +26,25 @@ async def test_it_says_from_what_to_what(hayon: Run, database_url: str) -> None:
 
     again = hayon("migrate", DATABASE_URL=database_url)
     assert (again.code, again.out) == (0, f"The database has shape {newest()}, the newest. Nothing had to change.\n")
+
+
+def test_the_newest_shape_is_the_last_of_the_migrations() -> None:
+    scripts = ScriptDirectory(str(Path(migrations.__file__).parent))
+    assert newest() == scripts.get_current_head()
+
+
+async def test_a_database_of_a_newer_version_is_left_as_it_is(hayon: Run, database_url: str) -> None:
+    hayon("migrate", DATABASE_URL=database_url)
+    database = Database(database_url)
+    try:
+        await database.write(lambda tx: tx.run(sa.text("UPDATE alembic_version SET version_num = '9999'")))
+    finally:
+        await database.close()
+    said = hayon("migrate", DATABASE_URL=database_url)
+    assert (said.code, said.err.splitlines()[-1]) == (
+        1,
+        f"The database has shape 9999, this version knows none beyond {newest()}: install the newer Hayon that made it.",
+    )
 
 
 def test_without_a_database_url_it_is_the_data_folders_own(hayon: Run, tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""Brings a database to the shape this version works with. Nothing else changes tables."""
+"""Brings a database to the shape this version works with. Nothing else changes tables.
+
+Alembic is imported where something has to change, and not at every start.
+"""
 
 import asyncio
 import threading
@@ -7,11 +10,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -22,6 +20,7 @@ from hayon.store.database import NOT_AT_HOME
 from hayon.store.schema import metadata
 
 R = TypeVar("R")
+_MIGRATIONS = Path(__file__).parent / "migrations"
 _one_at_a_time = threading.Lock()
 # Alembic works through module globals: two migrations in one process would write into each other's connection
 LOCK_NUMBER = 0x4A59_4E01
@@ -29,7 +28,10 @@ LOCK_NUMBER = 0x4A59_4E01
 
 
 async def migrate(url: str) -> tuple[str | None, str]:
-    """Migrates to the newest shape. The revision it had and the one it has now. Raises DatabaseUnreachable."""
+    """Migrates to the newest shape. The revision it had and the one it has now.
+
+    Raises DatabaseUnreachable, and Misconfigured where a newer Hayon made the database.
+    """
     while not _one_at_a_time.acquire(blocking=False):  # noqa: ASYNC110 - it is waited for across event loops
         await asyncio.sleep(0.01)
     try:
@@ -40,16 +42,12 @@ async def migrate(url: str) -> tuple[str | None, str]:
 
 async def find_difference(url: str) -> list[object]:
     """How the tables differ from what this version expects; empty when they agree."""
-    return await _with_connection(url, lambda connection: compare_metadata(MigrationContext.configure(
-        connection, opts={"compare_type": True}), metadata))  # fmt: skip
+    return await _with_connection(url, _compare)
 
 
 def newest() -> str:
-    """The revision this version works with."""
-    revision = ScriptDirectory.from_config(_config()).get_current_head()
-    if revision is None:
-        raise AssertionError("there are migrations")
-    return revision
+    """The revision this version works with: files of migrations begin with theirs."""
+    return max(path.stem.partition("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 async def find_revision(url: str) -> str | None:
@@ -69,22 +67,38 @@ async def require_newest(url: str) -> None:
 def _upgrade(connection: Connection) -> tuple[str | None, str]:
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({LOCK_NUMBER})"))
-    before = _revision(connection)
-    config = _config()
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-    return before, newest()
+    before, known = _revision(connection), newest()
+    if before is not None and before > known:
+        raise Misconfigured(
+            f"The database has shape {before}, this version knows none beyond {known}: install the newer Hayon that made it."
+        )
+    if before != known:
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(_MIGRATIONS))
+        config.set_main_option("path_separator", "os")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return before, known
 
 
 def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    return found
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.set_main_option("path_separator", "os")
-    return config
+def _compare(connection: Connection) -> list[object]:
+    from alembic.autogenerate import compare_metadata
+    from alembic.runtime.migration import MigrationContext
+
+    differences: list[object] = compare_metadata(
+        MigrationContext.configure(connection, opts={"compare_type": True}), metadata
+    )
+    return differences
 
 
 async def _with_connection(url: str, work: Callable[[Connection], R]) -> R:
