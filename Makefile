@@ -10,6 +10,8 @@ BIN := .venv/bin
 # worksteal: our tests differ a thousandfold in length, and shared servers belong to the run, not to a worker
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 export PYTHON
+# each of hundreds of starts would compile all of Hayon again
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-long crash-matrix chaos check format bench docs lock installed-run installed-dev servers

@@ -38,6 +38,15 @@ POINTS = [
     "call:before",
     "call:after",
 ]  # fmt: skip
+IRREVERSIBLE = [
+    "save_checkpoint:inside",
+    "commit_intent:inside",
+    "commit_intent:after",
+    "call:before",
+    "call:after",
+    "settle_try:inside",
+]
+"""Those around what cannot be taken back."""
 AFTER_A_LOST_ANSWER = [f"record_absence:{phase}" for phase in ("before", "inside", "after")]
 PACE = {
     "HAYON_LEASE": "4s", "HAYON_COMMIT_DEADLINE": "2s", "HAYON_CALL_DEADLINE": "3s", "HAYON_SETTLES_WITHIN": "500ms",
@@ -230,17 +239,20 @@ async def play(scenes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("platform", "database"),
+    ("points", "platform", "database"),
     [
-        ("bluesky", "postgres"),  # the simulated platforms are in the matrix, on both databases
-        pytest.param("bluesky", "sqlite", marks=pytest.mark.long),
-        pytest.param("mastodon", "postgres", marks=pytest.mark.long),
-        pytest.param("mastodon", "sqlite", marks=pytest.mark.long),
+        pytest.param(
+            IRREVERSIBLE, "bluesky", "postgres", id="bluesky-postgres-irreversible"
+        ),  # the simulated platforms are in the matrix, on both databases
+        pytest.param(POINTS, "bluesky", "postgres", id="bluesky-postgres", marks=pytest.mark.long),
+        pytest.param(POINTS, "bluesky", "sqlite", id="bluesky-sqlite", marks=pytest.mark.long),
+        pytest.param(POINTS, "mastodon", "postgres", id="mastodon-postgres", marks=pytest.mark.long),
+        pytest.param(POINTS, "mastodon", "sqlite", id="mastodon-sqlite", marks=pytest.mark.long),
     ],
     indirect=["database"],
 )
 async def test_killed_at_each_point_it_comes_out_once(
-    platform: str, database: Any, pds: SharedPds, sandbox: Sandbox, tmp_path: Path
+    points: list[str], platform: str, database: Any, pds: SharedPds, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     async def crash(point: str) -> None:
         one = scene(tmp_path / point.replace(":", "-"), platform, database, pds, sandbox)
@@ -258,7 +270,7 @@ async def test_killed_at_each_point_it_comes_out_once(
         expected = 1 if landed else (2 if point in {"commit_intent:after", "call:before"} else 1)
         assert len(intents) == expected, [(one.ended, one.answered_by) for one in intents]
 
-    await play({point: crash(point) for point in POINTS})
+    await play({point: crash(point) for point in points})
 
 
 @pytest.mark.parametrize(
