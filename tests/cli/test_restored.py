@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 
 from hayon.delivery.submit import Handed
 from hayon.domain.model import Account, Content
@@ -17,6 +18,7 @@ from hayon.settings import Settings
 from hayon.store import accounts, users
 from hayon.store.database import Database, Tx, new_id
 from hayon.store.generation import read_generation
+from hayon.store.migrate import migrate
 from hayon.store.schema import generation, notices, targets
 from hayon.wiring import Hayon, open_hayon
 from tests.cli.conftest import COMMAND, Run
@@ -189,20 +191,16 @@ def test_files_that_cannot_be_reached_change_nothing(hayon: Run, on: dict[str, s
     assert rows(on) == before
 
 
-def test_a_backup_of_an_older_shape_is_brought_to_the_newest(hayon: Run, tmp_path: Path) -> None:
+def test_a_backup_of_an_older_shape_is_brought_to_the_newest(
+    hayon: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """From before there were generations: it gets a number of its own, and is told from the files' database all the same."""
-    from alembic import command
-
-    from hayon.store import migrate as migrating
-
     path = tmp_path / "data" / "hayon.db"
     path.parent.mkdir()
-    engine = sa.create_engine(f"sqlite:///{path}")
-    with engine.begin() as connection:
-        config = migrating._config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0003")
-    engine.dispose()
+    upgrade = command.upgrade
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "upgrade", lambda config, _: upgrade(config, "0003"))
+        asyncio.run(migrate(f"sqlite:///{path}"))
     old = shutil.copy(path, tmp_path / "old.db")
     settings = {"DATA_DIR": str(tmp_path / "data"), "SECRET_KEY": KEY}
     with_url = settings | {"DATABASE_URL": f"sqlite:///{path}"}
