@@ -1,5 +1,7 @@
 """`hayon migrate` brings a database of either kind to its newest shape, and says from what to what."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -9,9 +11,10 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.script import ScriptDirectory
 
+from hayon.errors import Misconfigured
 from hayon.store import migrations
 from hayon.store.database import Database, Tx
-from hayon.store.migrate import find_difference, migrate, newest
+from hayon.store.migrate import find_difference, migrate, newest, require_newest
 from hayon.store.schema import accounts, posts, targets, users
 from tests.cli.conftest import Run
 from tests.servers.ports import free_port
@@ -41,10 +44,22 @@ async def test_a_database_of_a_newer_version_is_left_as_it_is(hayon: Run, databa
     finally:
         await database.close()
     said = hayon("migrate", DATABASE_URL=database_url)
-    assert (said.code, said.err.splitlines()[-1]) == (
-        1,
-        f"The database has shape 9999, this version knows none beyond {newest()}: install the newer Hayon that made it.",
+    words = (
+        f"The database has shape 9999, this version knows none beyond {newest()}: install the newer Hayon that made it."
     )
+    assert (said.code, said.err.splitlines()[-1]) == (1, words)
+    with pytest.raises(Misconfigured) as raised:  # nor is whoever starts on it sent to migrate
+        await require_newest(database_url)
+    assert str(raised.value) == words
+
+
+def test_a_database_in_its_newest_shape_is_opened_without_alembic(tmp_path: Path) -> None:
+    opening = (
+        "import asyncio, sys; from hayon.store.migrate import migrate;"
+        f" asyncio.run(migrate('sqlite:///{tmp_path / 'hayon.db'}')); print('alembic' in sys.modules)"
+    )
+    said = [subprocess.run([sys.executable, "-c", opening], capture_output=True, text=True, check=True) for _ in "12"]
+    assert [one.stdout for one in said] == ["True\n", "False\n"]
 
 
 def test_without_a_database_url_it_is_the_data_folders_own(hayon: Run, tmp_path: Path) -> None:

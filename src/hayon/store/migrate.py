@@ -58,6 +58,7 @@ async def find_revision(url: str) -> str | None:
 async def require_newest(url: str) -> None:
     """Raises Misconfigured where the database has another shape than this version works with."""
     found = await find_revision(url)
+    _refuse_newer(found)
     if found != newest():
         raise Misconfigured(
             f"The database has shape {found or 'none'}, this version works with {newest()}: run `hayon migrate` first."
@@ -68,10 +69,7 @@ def _upgrade(connection: Connection) -> tuple[str | None, str]:
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({LOCK_NUMBER})"))
     before, known = _revision(connection), newest()
-    if before is not None and before > known:
-        raise Misconfigured(
-            f"The database has shape {before}, this version knows none beyond {known}: install the newer Hayon that made it."
-        )
+    _refuse_newer(before)
     if before != known:
         from alembic import command
         from alembic.config import Config
@@ -82,6 +80,14 @@ def _upgrade(connection: Connection) -> tuple[str | None, str]:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     return before, known
+
+
+def _refuse_newer(revision: str | None) -> None:
+    """Raises Misconfigured for a database that a newer Hayon made: migrating is no way back."""
+    if revision is not None and revision > newest():
+        raise Misconfigured(
+            f"The database has shape {revision}, this version knows none beyond {newest()}: install the newer Hayon that made it."
+        )
 
 
 def _revision(connection: Connection) -> str | None:
