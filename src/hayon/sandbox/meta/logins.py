@@ -4,13 +4,12 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from hayon.sandbox.limits import HOUR
 from hayon.sandbox.model import Platform
+from hayon.sandbox.redirecting import leads_home
 
 CODE_SECONDS = HOUR
-AT_HOME = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(slots=True)
@@ -38,17 +37,8 @@ class Logins:
         return {f"{self.platform}.redirect": self._on_redirect}
 
     def leads_home(self, uri: str) -> bool:
-        """Whether people may be sent back there: an address that was registered, sign for sign, or one on this machine.
-
-        Of the latter Facebook lets an application in development use all; here every platform does.
-        """
-        if uri in self.redirect_uris:
-            return True
-        try:
-            parts = urlsplit(uri)
-        except ValueError:
-            return False
-        return parts.scheme in ("http", "https") and parts.hostname in AT_HOME
+        """Whether people may be sent back there: Facebook lets an application in development use any address on its own machine."""
+        return leads_home(uri, self.redirect_uris)
 
     def new_code(self, code: Code) -> str:
         """Its text."""

@@ -6,18 +6,17 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from hayon.sandbox.ground import Ground
 from hayon.sandbox.journal import Event
 from hayon.sandbox.model import Account, Platform
+from hayon.sandbox.redirecting import leads_home
 from hayon.sandbox.tumblr.limits import TumblrLimits
 
 SCOPES = "basic write"
 """What a token exchanged for one of OAuth 1.0a may do (tumblr/docs: api.md, oauth2/exchange)."""
 LETTERS = string.ascii_letters + string.digits
 NONCES_KEPT = 20_000
-AT_HOME = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(slots=True)
@@ -99,17 +98,8 @@ class Keys:
         return self._bearers.get(token)
 
     def leads_home(self, uri: str) -> bool:
-        """Whether people may be sent back there: an address that was registered, sign for sign, or any on this machine.
-
-        The latter is this sandbox's own rule: nobody knows beforehand where a Hayon under test listens.
-        """
-        if uri in self._redirect_uris:
-            return True
-        try:
-            parts = urlsplit(uri)
-        except ValueError:
-            return False
-        return parts.scheme in ("http", "https") and parts.hostname in AT_HOME
+        """Whether people may be sent back there."""
+        return leads_home(uri, self._redirect_uris)
 
     def find_request(self, token: str) -> RequestToken | None:
         """The request token with this text, unless it is too old."""
