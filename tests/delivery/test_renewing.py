@@ -167,13 +167,8 @@ async def test_a_disconnected_account_is_left_alone(house: House, asked: Asked, 
     assert (await renewing.renew_once(), await renewing.plan_once(), asked.count) == (0, 0, 0)
 
 
-async def test_relays_and_workers_at_once_refresh_once(
-    house: House, other_house: House, asked: Asked, renewing: Renewing
-) -> None:
-    """Two relays, deliveries of two processes and a person who asks, all with the credential they read before."""
-    house.clock.forward(7 * 86_400)
-    house.platform.renewing = IN_A_WEEK + timedelta(days=30)
-    row = await row_of(house)
+def hold_back(house: House, asked: Asked) -> tuple[asyncio.Event, asyncio.Event]:
+    """The platform answers only when it may: when it was asked, and what lets it answer."""
     begun, go = asyncio.Event(), asyncio.Event()
     answer = asked.__call__
 
@@ -183,6 +178,17 @@ async def test_relays_and_workers_at_once_refresh_once(
         return await answer(*given)
 
     house.platform.refresh = slow
+    return begun, go
+
+
+async def test_relays_and_workers_at_once_refresh_once(
+    house: House, other_house: House, asked: Asked, renewing: Renewing
+) -> None:
+    """Two relays, deliveries of two processes and a person who asks, all with the credential they read before."""
+    house.clock.forward(7 * 86_400)
+    house.platform.renewing = IN_A_WEEK + timedelta(days=30)
+    row = await row_of(house)
+    begun, go = hold_back(house, asked)
     second = Renewing(other_house.database, other_house.accounts, every=timedelta(seconds=5), chance=lambda: 0.5)
     one = Sealed(rows.as_account(row), row.credential, row.credential_version, True, house.clock.now)
     work = [renewing.renew_once(), second.renew_once(), house.accounts.check(house.user_id, row.id)]
@@ -203,15 +209,7 @@ async def test_relays_and_workers_at_once_refresh_once(
 async def test_an_answer_is_kept_though_nobody_waits_for_it_any_more(house: House, asked: Asked) -> None:
     """A worker that stops in the middle of a refresh: the platform may have taken the old credential back."""
     row = await row_of(house)
-    begun, go = asyncio.Event(), asyncio.Event()
-    answer = asked.__call__
-
-    async def slow(*given: Any) -> Any:
-        begun.set()
-        await go.wait()
-        return await answer(*given)
-
-    house.platform.refresh = slow
+    begun, go = hold_back(house, asked)
     one = Sealed(rows.as_account(row), row.credential, row.credential_version, True, house.clock.now)
     task = asyncio.create_task(house.accounts.unlock(one))
     await begun.wait()

@@ -266,3 +266,26 @@ def account_of(**changes: Any) -> Account:
 def parcel_of(text: str = "Hello", credential: Mapping[str, Any] = OAUTH1, **changes: Any) -> Parcel:
     """A parcel for that blog."""
     return make_parcel(account_of(), credential, text, **changes)
+
+
+@dataclass
+class Server:
+    """Answers by path. What is not scripted is unreachable. `asked` keeps every request in order."""
+
+    answers: dict[str, Fault] = field(default_factory=dict)
+    asked: list[Request] = field(default_factory=list)
+
+    @property
+    def outgoing(self) -> Outgoing:
+        return cast("Outgoing", self)
+
+    @property
+    def paths(self) -> list[str]:
+        return [urlsplit(request.url).path for request in self.asked]
+
+    async def send(self, request: Request, **options: Any) -> Answer:
+        self.asked.append(request)
+        answer = self.answers.get(self.paths[-1], unreachable())
+        if isinstance(answer, Exception):
+            raise answer
+        return answer

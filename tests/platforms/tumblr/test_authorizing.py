@@ -1,15 +1,14 @@
 """The way in through Tumblr's page by both OAuths, what may go wrong on it, how long it lasts, and what is left."""
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl
 
 import pytest
 
 from hayon.errors import Disconnected, Invalid, PlatformError, RateLimited, Unavailable, Unreachable
-from hayon.outgoing import Answer, Outgoing, Request
+from hayon.outgoing import Answer, Request
 from hayon.platforms.contract import Allowance, Authorization
 from hayon.platforms.tumblr import LIVE_API, Tumblr
 from hayon.sandbox.tumblr import CONSUMER_KEY, CONSUMER_SECRET
@@ -25,6 +24,7 @@ from tests.platforms.tumblr.scripted import (
     PAGE,
     UUID,
     Fault,
+    Server,
     account_of,
     answered,
     refused,
@@ -43,29 +43,6 @@ FORM = "oauth_token=request&oauth_token_secret=hidden&oauth_callback_confirmed=t
 KEPT = {"way": "oauth2", "state": "st"}
 KEPT1 = {"way": "oauth1", "state": "st", "token": "request", "tokenSecret": "hidden"}
 RETURNED1 = {"state": "st", "oauth_token": "request", "oauth_verifier": "verifier"}
-
-
-@dataclass
-class Server:
-    """Answers by path. What is not scripted is unreachable. `asked` keeps every request in order."""
-
-    answers: dict[str, Fault] = field(default_factory=dict)
-    asked: list[Request] = field(default_factory=list)
-
-    @property
-    def outgoing(self) -> Outgoing:
-        return cast("Outgoing", self)
-
-    @property
-    def paths(self) -> list[str]:
-        return [urlsplit(request.url).path for request in self.asked]
-
-    async def send(self, request: Request, **options: Any) -> Answer:
-        self.asked.append(request)
-        answer = self.answers.get(self.paths[-1], unreachable())
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
 
 
 def server(*blogs: Mapping[str, Any], **changes: Fault) -> Server:

@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,7 +18,7 @@ from hayon.errors import (
     Unconfirmed,
     Unreachable,
 )
-from hayon.outgoing import Answer, Outgoing, Request
+from hayon.outgoing import Answer
 from hayon.platforms.contract import Connected, Platform
 from hayon.platforms.tumblr import LIVE_API, Tumblr
 from tests.platforms.parcels import NOW
@@ -33,6 +32,7 @@ from tests.platforms.tumblr.scripted import (
     PAGE,
     UUID,
     Fault,
+    Server,
     account_of,
     answered,
     refused,
@@ -45,29 +45,6 @@ GIVEN = {"blog": "alice", **OAUTH1}
 GIVEN2 = {"blog": "alice", "accessToken": "access", "refreshToken": "renewing"}
 USER, ABOUT, RENEW = "/v2/user/info", "/v2/blog/alice/info", "/v2/oauth2/token"
 PAIR = {"access_token": "fresh", "refresh_token": "next", "expires_in": 2520, "token_type": "bearer", "scope": "write"}
-
-
-@dataclass
-class Server:
-    """Answers by path. What is not scripted is unreachable. `asked` keeps every request in order."""
-
-    answers: dict[str, Fault] = field(default_factory=dict)
-    asked: list[Request] = field(default_factory=list)
-
-    @property
-    def outgoing(self) -> Outgoing:
-        return cast("Outgoing", self)
-
-    @property
-    def calls(self) -> list[str]:
-        return [request.url.removeprefix(HOST) for request in self.asked]
-
-    async def send(self, request: Request, **options: Any) -> Answer:
-        self.asked.append(request)
-        answer = self.answers.get(self.calls[-1], unreachable())
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
 
 
 def user(*blogs: Mapping[str, Any]) -> Answer:
@@ -111,7 +88,7 @@ async def test_connecting_asks_whose_it_is(fields: dict[str, Any], credential: d
         avatar_url="https://64.media.tumblr.com/a.pnj",
         facts={"blogUrl": "https://blog.alice.example/"},
     )
-    assert tumblr.calls == [USER, ABOUT]
+    assert tumblr.paths == [USER, ABOUT]
     kind = "OAuth " if fields is OAUTH1 else "Bearer access"
     assert all(request.headers["Authorization"].startswith(kind) for request in tumblr.asked)
 
