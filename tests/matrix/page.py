@@ -32,7 +32,7 @@ BEGINNING = """# The crash matrix
 Every kind of post of every platform is killed, stopped and struck by mishaps at every commit and every platform call of its
 delivery, on SQLite and on PostgreSQL. Then healthy processes go on until all is at rest, and the simulated platform's own
 ledger is held against what Hayon says. `make crash-matrix` plays all of it and writes this page; `make test` plays a
-representative part, and shows that cells turn red where the intent or the looking is taken out.
+representative part; `make test-long` shows that cells turn red where the intent or the looking is taken out.
 
 {facts}
 
