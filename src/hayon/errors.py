@@ -162,14 +162,16 @@ class CredentialExpired(PlatformError):
 class RateLimited(PlatformError):
     """Not before `until` (aware, UTC), or None where the platform gave no time.
 
-    `of_app`: what is used up is the budget of the app, and so all accounts of the platform wait.
+    `of_app`: what is used up is the budget of the app, and so all accounts of the platform wait. `guessed`: the platform
+    named no time in its answer, and `until` is ours.
     """
 
     def __init__(self, message: str, *, until: datetime | None = None, code: str = "", http_status: int | None = 429,
-                 proves_absence: bool = False, of_app: bool = False) -> None:  # fmt: skip
+                 proves_absence: bool = False, of_app: bool = False, guessed: bool = False) -> None:  # fmt: skip
         super().__init__(message, code=code, http_status=http_status, proves_absence=proves_absence)
         self.until = until
         self.of_app = of_app
+        self.guessed = guessed
 
 
 class NotYet(PlatformError):

@@ -166,7 +166,11 @@ class Delivery:
             raise StepEnded(Outcome(Ended.TOO_LATE, TOO_LATE, str(Ended.TOO_LATE)))
         if found.blocked_until is not None and found.blocked_until > found.now:
             message = "The platform asked this account to wait."
-            raise StepEnded(Outcome(Ended.RATE_LIMITED, message, until=found.blocked_until))
+            if found.block_guessed:
+                message = "The platform has limited this account, so it is left alone for a while."
+            raise StepEnded(
+                Outcome(Ended.RATE_LIMITED, message, until=found.blocked_until, guessed=found.block_guessed)
+            )
         if found.host_down:
             probe_at = await self._database.write(hosts.wait_for_probe, claim.host, self._times.lease)
             if probe_at is not None:

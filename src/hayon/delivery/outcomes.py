@@ -83,6 +83,7 @@ def read_error(error: BaseException, *, called: bool) -> Outcome:
             ended, error.message, error.code, error.http_status, called and error.proves_absence,
             until=error.until if isinstance(error, RateLimited) else None,
             of_app=isinstance(error, RateLimited) and error.of_app,
+            guessed=isinstance(error, RateLimited) and error.guessed,
             wait_seconds=error.wait_seconds if isinstance(error, NotYet) else 0.0,
             health=error.health if isinstance(error, Disconnected) else None,
         )  # fmt: skip

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from hayon.domain import pacing
+from hayon.domain.allowance import LINED_UP
 from hayon.domain.model import Receipt
 
 
@@ -82,13 +83,26 @@ class Ended(StrEnum):
     UNCONFIRMED = "unconfirmed"  # perhaps it happened
 
 
+class WaitsFor(StrEnum):
+    """Whose rule it is that a target is not tried sooner."""
+
+    SCHEDULE = "schedule"  # the time its author chose
+    PLATFORM = "platform"  # a time that the platform named in its answer
+    PAUSE = "pause"  # our own pause between tries or looks; the platform named no time
+    ALLOWANCE = "allowance"  # its turn within what the platform lets its account do
+    APP = "app"  # what the platform lets the app of this Hayon do, for all accounts together
+    HOST = "host"  # nobody reaches the host; one target asks for all
+    QUIET = "quiet"  # until then the platform may still show it, and not seeing it proves nothing
+    PERSON = "person"  # a person is asked
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What one try came to.
 
     `proves_absence`: the answer proves that nothing went live. `until` is the platform's own time (aware, UTC),
     `wait_seconds` a wish to wait. `planned`: it waits for its turn within an allowance that we know of, and no platform refused
-    anything. `of_app`: what limits it is the budget of the app, and so all accounts of the platform. `adopted` tells a copy found by looking from the call's own answer, `exact` that it was
+    anything. `guessed`: that time is ours, for the platform named none. `of_app`: what limits it is the budget of the app, and so all accounts of the platform. `adopted` tells a copy found by looking from the call's own answer, `exact` that it was
     found by a handle no other target can share.
     """
 
@@ -101,6 +115,7 @@ class Outcome:
     wait_seconds: float = 0.0
     planned: bool = False
     of_app: bool = False
+    guessed: bool = False
     receipt: Receipt | None = None
     adopted: bool = False
     exact: bool = False
@@ -140,7 +155,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What is written because of an outcome. `due_at` None on an unconfirmed target means: a person is asked."""
+    """What is written because of an outcome. `due_at` None on an unconfirmed target means: a person is asked.
+
+    `waits_for` says whose rule `due_at` is; None where it is nobody's but its author's.
+    """
 
     status: TargetStatus
     due_at: datetime | None = None
@@ -151,6 +169,7 @@ class Settlement:
     first_wait_at: datetime | None = None
     message: str = ""
     health: str | None = None
+    waits_for: WaitsFor | None = None
 
 
 def settle(standing: Standing, outcome: Outcome, now: datetime, patience: pacing.Patience) -> Settlement:
@@ -186,10 +205,26 @@ def _unanswered(standing: Standing, outcome: Outcome, now: datetime, patience: p
         due_at = (
             None  # it happened long ago if at all: what was not found by now appears no more, and a person is asked
         )
+    waits_for = None
+    if due_at is not None:
+        quiet = outcome.ended is Ended.UNCONFIRMED and due_at in {outcome.until, standing.quiet_until}
+        waits_for = WaitsFor.QUIET if quiet else _whose_rule(outcome, due_at)
     return Settlement(
         T.UNCONFIRMED, due_at, False, standing.tries, standing.waits, looks,
-        message=outcome.message, health=outcome.health,
+        message=outcome.message, health=outcome.health, waits_for=waits_for,
     )  # fmt: skip
+
+
+def _whose_rule(outcome: Outcome, due_at: datetime) -> WaitsFor:
+    """Whose rule the time of the next try is. A pause of our own where that is longer than what the platform named, or shorter."""
+    if outcome.planned:
+        return WaitsFor.ALLOWANCE if outcome.code == LINED_UP else WaitsFor.APP
+    if outcome.of_app:
+        return WaitsFor.APP
+    if outcome.ended is Ended.UNREACHABLE:
+        return WaitsFor.HOST
+    named = outcome.ended is Ended.RATE_LIMITED and not outcome.guessed and due_at == outcome.until
+    return WaitsFor.PLATFORM if named else WaitsFor.PAUSE
 
 
 def _wait(standing: Standing, outcome: Outcome, now: datetime, patience: pacing.Patience, answered: bool) -> Settlement:
@@ -206,7 +241,10 @@ def _wait(standing: Standing, outcome: Outcome, now: datetime, patience: pacing.
     due_at = pacing.after_wait(
         waits if same else 1, outcome.until, outcome.wait_seconds, now, patience, planned=outcome.planned
     )
-    return Settlement(T.PENDING, due_at, answered, standing.tries, waits, first_wait_at=since, message=outcome.message)
+    return Settlement(
+        T.PENDING, due_at, answered, standing.tries, waits, first_wait_at=since, message=outcome.message,
+        waits_for=_whose_rule(outcome, due_at),
+    )  # fmt: skip
 
 
 def _climb(
@@ -217,7 +255,7 @@ def _climb(
     if due_at is None:
         message = f"{outcome.message} {tries} tries were made, and patience ({_in_words(patience.lasts)}) is used up."
         return Settlement(T.FAILED, None, answered, tries, message=message)
-    return Settlement(T.PENDING, due_at, answered, tries, message=outcome.message)
+    return Settlement(T.PENDING, due_at, answered, tries, message=outcome.message, waits_for=WaitsFor.PAUSE)
 
 
 def _in_words(length: timedelta) -> str:

@@ -256,7 +256,8 @@ def note_outcome(tx: Tx, account_id: UUID, outcome: Outcome, now: datetime) -> N
     ours = outcome.planned or outcome.of_app  # our own turns, and what concerns all accounts alike
     if outcome.ended is Ended.RATE_LIMITED and outcome.until is not None and outcome.until > now and not ours:
         blocked_until = min(outcome.until, now + LONGEST_BLOCK)
-        tx.run(sa.update(accounts).where(accounts.c.id == account_id).values(blocked_until=blocked_until))
+        told = {"blocked_until": blocked_until, "block_guessed": outcome.guessed}
+        tx.run(sa.update(accounts).where(accounts.c.id == account_id).values(told))
     elif outcome.ended is Ended.EXPIRED:
         tx.run(sa.update(accounts).where(same).values(refresh_wanted=True))
     elif outcome.ended is Ended.DISCONNECTED and outcome.health:

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Row
 
 from hayon.domain import allowance
 from hayon.domain.allowance import LINED_UP, POSTS, Call, Room, Told
+from hayon.domain.lifecycle import WaitsFor
 from hayon.domain.model import Claim
 from hayon.errors import LeaseLost
 from hayon.store.database import Tx
@@ -140,11 +141,13 @@ def reserve(tx: Tx, claim: Claim, told: Scoped | None = None, asked_at: datetime
     return Turn(until, known.limit, known.seconds)
 
 
-def postpone(tx: Tx, of: sa.ColumnElement[bool], until: datetime, message: str, now: datetime) -> int:
+def postpone(
+    tx: Tx, of: sa.ColumnElement[bool], until: datetime, message: str, now: datetime, rule: WaitsFor | None
+) -> int:
     """Whatever is due of these becomes due at `until`, in its order, so that nobody claims it in vain. How many."""
     waiting = tx.all(_waiting(of).where(targets.c.due_at <= now).order_by(targets.c.due_at).limit(LINE))
     times = [until + place * SPACE for place in range(1, len(waiting) + 1)]
-    return _set_times(tx, list(zip(waiting, times, strict=True)), message, "", now)
+    return _set_times(tx, list(zip(waiting, times, strict=True)), message, "", now, rule)
 
 
 def call_next(tx: Tx, of: sa.ColumnElement[bool], now: datetime) -> None:
@@ -184,7 +187,7 @@ def wait_for_app(tx: Tx, platform: str, probing: timedelta) -> datetime | None:
             probe_at = now + probing
         until = max(until or probe_at, probe_at)
     if until is not None:
-        postpone(tx, targets.c.platform == platform, until, APP_USED_UP, now)
+        postpone(tx, targets.c.platform == platform, until, APP_USED_UP, now, WaitsFor.APP)
     return until
 
 
@@ -239,7 +242,7 @@ def _line_up(tx: Tx, claim: Claim, room: Room, now: datetime, *, first: bool) ->
         if moves:
             # in their order, and none of those that may go now after now
             changed.append((row, turn + place * SPACE if turn > now else now - (len(waiting) - place) * SPACE))
-    _set_times(tx, changed, "Waits for its turn within the allowance of its account.", LINED_UP, now)
+    _set_times(tx, changed, "Waits for its turn within the allowance of its account.", LINED_UP, now, WaitsFor.ALLOWANCE)
     return own
 
 
@@ -249,12 +252,14 @@ def _waiting(of: sa.ColumnElement[bool]) -> sa.Select[Any]:
     return sa.select(targets.c.id, targets.c.due_at).where(waits).with_for_update(skip_locked=True)
 
 
-def _set_times(tx: Tx, turns: Sequence[tuple[Row[Any], datetime]], message: str, code: str, now: datetime) -> int:
+def _set_times(
+    tx: Tx, turns: Sequence[tuple[Row[Any], datetime]], message: str, code: str, now: datetime, rule: WaitsFor | None
+) -> int:
     if not turns:
         return 0
     tx.run(
         sa.update(targets).where(targets.c.id == sa.bindparam("row_id"))
-        .values(due_at=sa.bindparam("turn"), message=message, code=code, updated_at=now),
+        .values(due_at=sa.bindparam("turn"), message=message, code=code, waits_for=str(rule or ""), updated_at=now),
         [{"row_id": row.id, "turn": at} for row, at in turns],
     )  # fmt: skip
     return len(turns)

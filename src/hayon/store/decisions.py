@@ -88,13 +88,13 @@ def retry(tx: Tx, user_id: UUID, post_id: UUID, target_ids: Collection[UUID] | N
             status = TargetStatus(target.status)
             if status is T.FAILED:
                 move(tx, target.id, T.PENDING, since={T.FAILED}, now=now, raise_fence=True, due_at=now, stop_asked=False,
-                     tries=0, waits=0, looks=0, lost_leases=0, first_try_at=None, first_wait_at=None,
+                     tries=0, waits=0, looks=0, lost_leases=0, first_try_at=None, first_wait_at=None, waits_for="",
                      version=version, message="", code="",
                      too_late_at=_too_late_at(post.row, now), **_prepared(target, version))  # fmt: skip
                 told.append(Told(target.id, T.PENDING, "retrying", "It is tried again now."))
             elif _waits(target):
                 tx.run(sa.update(targets).where(targets.c.id == target.id, targets.c.status == str(status))
-                       .values(due_at=now, looks=max(0, target.looks - 1), updated_at=now))  # fmt: skip
+                       .values(due_at=now, waits_for="", looks=max(0, target.looks - 1), updated_at=now))  # fmt: skip
                 words = "It is looked for now." if status is T.UNCONFIRMED else "It was waiting; it is tried now."
                 told.append(Told(target.id, status, "sooner", words))
             else:
@@ -134,7 +134,7 @@ def resolve_absent(
             )
         if again and not target.stop_asked:
             tx.run(sa.update(targets).where(targets.c.id == target.id).values(
-                permitted_attempt_id=attempt_id, due_at=now, looks=0, updated_at=now))  # fmt: skip
+                permitted_attempt_id=attempt_id, due_at=now, waits_for="", looks=0, updated_at=now))  # fmt: skip
             return
         to = T.CANCELLED if target.stop_asked else T.FAILED
         move(tx, target.id, to, since={T.UNCONFIRMED}, now=now, raise_fence=True, due_at=None,

@@ -32,6 +32,7 @@ class Gathered:
     refresh_wanted: bool
     disconnected: bool
     blocked_until: datetime | None
+    block_guessed: bool
     media: tuple[Media, ...]
     keys: dict[UUID, str]
     first_sent_at: datetime | None
@@ -65,6 +66,7 @@ def gather(tx: Tx, claim: Claim) -> Gathered:
         content=content, account=as_account(account), sealed=account.credential,
         credential_version=account.credential_version, refresh_wanted=account.refresh_wanted,
         disconnected=account.disconnected_at is not None, blocked_until=account.blocked_until,
+        block_guessed=account.block_guessed,
         media=tuple(as_media(row) for row in files), keys={row.id: row.own_key or row.key for row in files},
         first_sent_at=first_sent, host_down=find_unreachable(tx, claim.host), told=_told(known),
         traceparent=post.traceparent, now=now,

@@ -1,5 +1,6 @@
 """Posts and their targets as their author made them: written whole, read back, listed. What happens to them is elsewhere."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -91,6 +92,16 @@ def read_overrides(kept: Mapping[str, Any]) -> dict[str, Override]:
     }
 
 
+def words_of(content: Content, overrides: Mapping[str, Override]) -> str:
+    """All that a post says anywhere, as it is searched."""
+    return searchable("\n".join([content.text, *(one.text for one in overrides.values() if one.text)]))
+
+
+def searchable(text: str) -> str:
+    """Text in which large and small letters are one, in every script and on every database."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+
+
 def insert_post(tx: Tx, user_id: UUID, writing: Writing, replay: tuple[str, str] | None = None) -> UUID:
     """Writes post, targets and media references whole. `replay` is an Idempotency-Key and the request's fingerprint.
 
@@ -144,7 +155,7 @@ def rewrite_post(tx: Tx, post_id: UUID, writing: Writing) -> None:
     tx.run(sa.delete(targets).where(targets.c.id.in_(left_out)))
     tx.run(
         sa.update(targets).where(targets.c.post_id == post_id, targets.c.status.in_(["pending", "processing"])).values(
-            version=row.version, due_at=writing.scheduled_at or now, too_late_at=_too_late_at(writing), claims=0, tries=0, lost_leases=0, waits=0, waiting_for="", first_try_at=None, first_wait_at=None, updated_at=now,
+            version=row.version, due_at=writing.scheduled_at or now, too_late_at=_too_late_at(writing), claims=0, tries=0, lost_leases=0, waits=0, waiting_for="", waits_for="", first_try_at=None, first_wait_at=None, updated_at=now,
             checkpoint=None, slot_at=None,
         )
     )  # fmt: skip
@@ -155,7 +166,7 @@ def _written(writing: Writing, now: datetime) -> dict[str, Any]:
     return {
         "content": content_json(writing.content), "overrides": overrides_json(writing.overrides),
         "selected": {"platforms": list(writing.platforms), "accountIds": list(writing.account_ids)},
-        "scheduled_at": writing.scheduled_at, "timezone": writing.timezone,
+        "words": words_of(writing.content, writing.overrides), "scheduled_at": writing.scheduled_at, "timezone": writing.timezone,
         "max_lateness_seconds": writing.max_lateness_seconds, "traceparent": writing.traceparent, "updated_at": now,
     }  # fmt: skip
 
@@ -212,28 +223,11 @@ def get_post(tx: Tx, post_id: UUID, user_id: UUID) -> PostView:
     row = tx.first(sa.select(posts).where(posts.c.id == post_id, posts.c.user_id == user_id, shown))
     if row is None:
         raise NotFound("There is no such post.")
-    return PostView(row, _targets_of(tx, [post_id]))
+    return PostView(row, list_targets(tx, [post_id]))
 
 
-def list_posts(
-    tx: Tx, user_id: UUID, *, statuses: Sequence[str] = (), before: tuple[datetime, UUID] | None = None, limit: int = 50
-) -> list[PostView]:
-    """The newest first; `before` is the last one of the page before (created_at and id)."""
-    statement = sa.select(posts).where(posts.c.user_id == user_id, posts.c.deleted_at.is_(None))
-    if statuses:
-        statement = statement.where(posts.c.status.in_(statuses))
-    if before is not None:
-        created_at, post_id = before
-        older = sa.and_(posts.c.created_at == created_at, posts.c.id < post_id)
-        statement = statement.where(posts.c.created_at <= created_at, sa.or_(posts.c.created_at < created_at, older))
-    rows = tx.all(statement.order_by(posts.c.created_at.desc(), posts.c.id.desc()).limit(limit))
-    grouped: dict[UUID, list[Row[Any]]] = {row.id: [] for row in rows}
-    for target in _targets_of(tx, list(grouped)):
-        grouped[target.post_id].append(target)
-    return [PostView(row, grouped[row.id]) for row in rows]
-
-
-def _targets_of(tx: Tx, post_ids: Sequence[UUID]) -> Sequence[Row[Any]]:
+def list_targets(tx: Tx, post_ids: Sequence[UUID]) -> Sequence[Row[Any]]:
+    """The targets of these posts with the names of their accounts, in the order of each post."""
     if not post_ids:
         return []
     return tx.all(

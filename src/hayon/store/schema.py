@@ -90,6 +90,7 @@ accounts = sa.Table(
     _text("health", default="active"), _flag("needs_reconnection"), _text("health_message"),
     sa.Column("facts", Json, nullable=False, default=dict),
     _at("blocked_until"),  # the platform's own word: no call before
+    sa.Column("block_guessed", sa.Boolean, nullable=False, default=False, server_default=sa.false()),  # it named no time: ours
     _at("asked_at"),  # its platform was asked then how much is left; by one at a time
     _at("connected_at", null=False), _at("disconnected_at"),
     _at("renew_at"),  # refreshed then even if nobody uses it
@@ -147,8 +148,10 @@ posts = sa.Table(
     _at("scheduled_at"), _text("timezone", default="UTC"), sa.Column("max_lateness_seconds", sa.Integer),
     _number("version"), _number("media_count"), _text("correlation_id"),  # media_count: references ever made; never reused
     sa.Column("traceparent", sa.Text, nullable=False, default="", server_default=""),  # of the request that wrote it last
+    sa.Column("words", sa.Text, nullable=False, default="", server_default=""),  # all it says, case folded, to search in
     _at("created_at", null=False), _at("updated_at", null=False), _at("deleted_at"),
-    sa.Index("ix_posts_user_id_created_at", "user_id", "created_at"),
+    sa.Index("ix_posts_newest", "user_id", "created_at", "id"),
+    sa.Index("ix_posts_state", "user_id", "status", "created_at", "id"),
     sa.Index("ix_posts_at_work", "updated_at",
              postgresql_where=sa.text("status IN ('PENDING', 'PROCESSING')"),
              sqlite_where=sa.text("status IN ('PENDING', 'PROCESSING')")),
@@ -191,6 +194,7 @@ targets = sa.Table(
     sa.Column("mirrored", sa.Boolean, nullable=False, default=False, server_default=sa.false()),  # the broker shows it there
     sa.Column("remote_id", sa.Text), sa.Column("url", sa.Text), _at("published_at"),
     _text("message"), _text("code"), _at("created_at", null=False), _at("updated_at", null=False),
+    sa.Column("waits_for", sa.Text, nullable=False, default="", server_default=""),  # whose rule due_at is; empty: its author's
     sa.UniqueConstraint("post_id", "account_id"),
     sa.CheckConstraint("open_attempt_id IS NULL OR status IN ('processing', 'unconfirmed')", "open_intent"),
     sa.CheckConstraint("status <> 'unconfirmed' OR open_attempt_id IS NOT NULL", "unconfirmed_has_intent"),

@@ -149,7 +149,7 @@ def settle_try(
             tx, target.id, settlement.status, since={T.PROCESSING}, now=now, fence=claim.fence, raise_fence=True,
             due_at=settlement.due_at, tries=settlement.tries, waits=settlement.waits, looks=settlement.looks,
             first_wait_at=settlement.first_wait_at,
-            waiting_for=outcome.waiting_for if settlement.waits else "", lost_leases=0, message=settlement.message, code=outcome.code,
+            waiting_for=outcome.waiting_for if settlement.waits else "", waits_for=str(settlement.waits_for or ""), lost_leases=0, message=settlement.message, code=outcome.code,
             first_try_at=target.first_try_at or (now if settlement.tries else None),
             claims=0 if outcome.ended is Ended.OVERTAKEN else target.claims,
             too_late=too_late,
@@ -172,7 +172,7 @@ def _tell_others(tx: Tx, target: Row[Any], outcome: Outcome, settlement: Settlem
     of_account = allowances.of_account(target.platform, target.user_id, target.account_id)
     asked = outcome.ended is Ended.RATE_LIMITED and outcome.until is not None and outcome.until > now
     if asked and not outcome.planned and not outcome.of_app and settlement.due_at is not None:
-        allowances.postpone(tx, of_account, settlement.due_at, outcome.message, now)
+        allowances.postpone(tx, of_account, settlement.due_at, outcome.message, now, settlement.waits_for)
     elif (target.slot_at is not None and outcome.ended not in KEEPS_SLOT) or (
         settlement.answers_intent and outcome.receipt is None
     ):

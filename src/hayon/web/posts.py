@@ -12,7 +12,8 @@ from hayon.delivery.submit import Handed
 from hayon.domain.lifecycle import PostStatus
 from hayon.domain.schedule import read_schedule
 from hayon.errors import Conflict, Invalid, Problem
-from hayon.store import attempts, media, posts, replays
+from hayon.store import attempts, browsing, media, posts, replays
+from hayon.store.browsing import Wanted
 from hayon.store.database import Tx
 from hayon.store.posts import PostView
 from hayon.web.auth import Caller, MayPost, MayRead
@@ -113,17 +114,18 @@ async def list_posts(
     cursor: Cursor = None,
 ) -> PostPage:
     """Your posts, the newest first. `cursor` is the `nextCursor` of the page before."""
-    before = None if cursor is None else read_cursor(cursor)
-    statuses = [str(one) for one in status or ()]
+    after = None if cursor is None else read_cursor(cursor)
+    wanted = Wanted(statuses=tuple(status or ()))
+    return await desk.hayon.database.read(read_page, me.person.id, wanted, after, limit)
 
-    def read(tx: Tx) -> PostPage:
-        views = posts.list_posts(tx, me.person.id, statuses=statuses, before=before, limit=limit + 1)
-        shown = views[:limit]
-        files = media.find_many(tx, me.person.id, list({one for view in shown for one in media_ids_of(view)}))
-        following = write_cursor(shown[-1].row.created_at, shown[-1].row.id) if len(views) > limit else None
-        return PostPage(posts=[post_out(view, files) for view in shown], next_cursor=following)
 
-    return await desk.hayon.database.read(read)
+def read_page(tx: Tx, user_id: UUID, wanted: Wanted, after: tuple[datetime, UUID] | None, limit: int) -> PostPage:
+    """A person's posts that are wanted, `limit` at most, and the way to those after them."""
+    views = browsing.list_posts(tx, user_id, wanted, after=after, limit=limit + 1)
+    shown = views[:limit]
+    files = media.find_many(tx, user_id, list({one for view in shown for one in media_ids_of(view)}))
+    following = write_cursor(*browsing.place_of(wanted.tab, shown[-1].row)) if len(views) > limit else None
+    return PostPage(posts=[post_out(view, files) for view in shown], next_cursor=following)
 
 
 @router.get("/posts/{postId}", responses=refusals(401, 403, 404))

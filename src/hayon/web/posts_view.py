@@ -6,10 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from hayon.delivery.submit import Fit
-from hayon.domain.lifecycle import PostStatus, TargetStatus
+from hayon.domain.lifecycle import PostStatus, TargetStatus, WaitsFor
 from hayon.domain.model import Media
 from hayon.errors import Problem
 from hayon.store.decisions import Told
+from hayon.store.moves import is_asked
 from hayon.store.posts import PostView
 from hayon.web.problems import ProblemFound, as_found
 from hayon.web.wire import Answered, Moment
@@ -43,6 +44,10 @@ class PlatformStatus(Answered):
 
     While it is being delivered, `claimedAt` says since when, and `leaseUntil` when another process may take it up again.
     `heldSince`: a backup was restored, and it goes out only once somebody confirms it.
+    `waitsFor` says whose rule it is that it is not tried before `dueAt`: `schedule` (its author's), `platform` (a time that
+    the platform named), `pause` (our own), `allowance` (its turn within what the platform lets the account do), `app` (what it
+    lets all accounts of this Hayon do together), `host` (nobody reaches it; one target asks for all), `quiet` (until then not
+    seeing it proves nothing) or `person` (somebody is asked). Null: it does not wait, or that was not written down yet.
     """
 
     target_id: UUID
@@ -57,6 +62,7 @@ class PlatformStatus(Answered):
     message: str
     attempt_count: int
     due_at: Moment | None
+    waits_for: WaitsFor | None
     last_attempt_at: Moment | None
     claimed_at: Moment | None
     lease_until: Moment | None
@@ -320,11 +326,22 @@ def _target_out(target: Any) -> PlatformStatus:
         target_id=target.id, platform=target.platform, account_id=target.account_id, handle=target.handle,
         status=status, platform_post_id=target.remote_id, platform_post_url=target.url,
         published_at=target.published_at, error=error, message=target.message, attempt_count=target.attempts,
-        due_at=target.due_at, last_attempt_at=target.claimed_at,
+        due_at=target.due_at, waits_for=_waits_for(target), last_attempt_at=target.claimed_at,
         claimed_at=target.claimed_at if status is TargetStatus.PROCESSING else None, lease_until=target.lease_until,
         stop_asked=target.stop_asked, held_since=held_since, needs_attention=asked or held_since is not None,
         question=question,
     )  # fmt: skip
+
+
+def _waits_for(target: Any) -> WaitsFor | None:
+    if is_asked(target):
+        return WaitsFor.PERSON
+    if target.status not in {TargetStatus.PENDING, TargetStatus.UNCONFIRMED}:
+        return None
+    if target.waits_for:
+        return WaitsFor(target.waits_for)
+    # what was claimed before has another time by now than its author's
+    return WaitsFor.SCHEDULE if target.status == TargetStatus.PENDING and not target.claims else None
 
 
 def _uses_out(kept: Sequence[Mapping[str, Any]], files: Mapping[UUID, Media]) -> list[MediaUseOut]:

@@ -243,7 +243,8 @@ def _meaning(
         return Disconnected(message, health=row.health, **told)
     if error is RateLimited:
         of_app = row.of_app and name not in BY_PERSON
-        return RateLimited(message, until=until or (now + row.pause if now else None), of_app=of_app, **told)
+        ends = until or (now + row.pause if now else None)
+        return RateLimited(message, until=ends, of_app=of_app, guessed=until is None, **told)
     return error(message, **told)
 
 

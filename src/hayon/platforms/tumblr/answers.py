@@ -77,7 +77,8 @@ def error_of(
     if row.error is Disconnected:
         return Disconnected(message, health=row.health, **told)
     if row.error is RateLimited:
-        return RateLimited(message, until=_day_ends_at(now) if row.daily else limit_ends_at(answer, now), **told)
+        ends = _day_ends_at(now) if row.daily else limit_ends_at(answer, now)
+        return RateLimited(message, until=ends, guessed=row.daily, **told)
     return row.error(message, **told)
 
 

@@ -1,0 +1,143 @@
+"""A person's posts as lists: by state, words, account and time, some at a time, and how many there are. Nothing is written."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Row
+
+from hayon.domain.lifecycle import PostStatus
+from hayon.store.database import Tx
+from hayon.store.posts import PostView, list_targets, searchable
+from hayon.store.schema import posts, targets
+
+P = PostStatus
+MOST = 99
+"""How far the posts of a tab are counted; one more is "more than that"."""
+WORDS = 8
+"""How many words of a search count: each has to be in the post."""
+
+
+class Tab(StrEnum):
+    """Where posts stand, as people ask for them. Partly published ones are both published and not."""
+
+    ALL = "all"
+    NEEDS_YOU = "needs-you"
+    UPCOMING = "upcoming"
+    PUBLISHING = "publishing"
+    PUBLISHED = "published"
+    NOT_PUBLISHED = "not-published"
+    DRAFTS = "drafts"
+
+
+STATES: Mapping[Tab, tuple[PostStatus, ...]] = {
+    Tab.UPCOMING: (P.SCHEDULED,),
+    Tab.PUBLISHING: (P.PENDING, P.PROCESSING),
+    Tab.PUBLISHED: (P.COMPLETED, P.PARTIAL_SUCCESS),
+    Tab.NOT_PUBLISHED: (P.FAILED, P.PARTIAL_SUCCESS, P.CANCELLED),
+    Tab.DRAFTS: (P.DRAFT,),
+}
+HAPPENS_AT = sa.func.coalesce(posts.c.scheduled_at, posts.c.created_at)
+"""When a post is to go out, or was: its own time, or when it was handed in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which posts: all of it has to be true. `since` and `until` (the first moment that is too late) are aware.
+
+    `default_of` names the platform whose default the account is: drafts may mean it by that name.
+    """
+
+    tab: Tab = Tab.ALL
+    statuses: Sequence[PostStatus] = ()
+    search: str = ""
+    account_id: UUID | None = None
+    default_of: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def narrows(self) -> bool:
+        """Whether it leaves out anything but by the tab."""
+        return bool(self.search.strip() or self.account_id or self.since or self.until)
+
+
+def list_posts(
+    tx: Tx, user_id: UUID, wanted: Wanted, *, after: tuple[datetime, UUID] | None = None, limit: int = 50
+) -> list[PostView]:
+    """In the order of their tab: upcoming ones as they come, what has ended by its time, the newest first, all others the
+    newest first. `after` is what `place_of` says of the last one before; posts of the same time are kept apart by their ids.
+    """
+    time, soonest = _order(wanted.tab)
+    statement = sa.select(posts).where(*_matching(user_id, wanted))
+    if after is not None:
+        at, post_id = (sa.bindparam("at", after[0], posts.c.created_at.type), after[1])
+        beyond = (time > at, posts.c.id > post_id) if soonest else (time < at, posts.c.id < post_id)
+        # the first condition alone bounds the index
+        statement = statement.where(time >= at if soonest else time <= at, sa.or_(beyond[0], beyond[1]))
+    order = (time, posts.c.id) if soonest else (time.desc(), posts.c.id.desc())
+    rows = tx.all(statement.order_by(*order).limit(limit))
+    grouped: dict[UUID, list[Row[Any]]] = {row.id: [] for row in rows}
+    for target in list_targets(tx, list(grouped)):
+        grouped[target.post_id].append(target)
+    return [PostView(row, grouped[row.id]) for row in rows]
+
+
+def place_of(tab: Tab, row: Row[Any]) -> tuple[datetime, UUID]:
+    """Where a post stands in the list of this tab: what the next page goes on after."""
+    at: datetime = row.created_at if _order(tab)[0] is posts.c.created_at else row.scheduled_at or row.created_at
+    return at, row.id
+
+
+def count_tabs(tx: Tx, user_id: UUID, wanted: Wanted) -> dict[Tab, int]:
+    """How many posts each tab has that match otherwise; never more than one beyond MOST."""
+
+    def count(tab: Tab) -> sa.ScalarSelect[int]:
+        matching = _matching(user_id, Wanted(tab, (), wanted.search, wanted.account_id, wanted.default_of, wanted.since, wanted.until))  # fmt: skip
+        return sa.select(sa.func.count()).select_from(
+            sa.select(posts.c.id).where(*matching).limit(MOST + 1).subquery()
+        ).scalar_subquery()  # fmt: skip
+
+    row = tx.first(sa.select(*(count(tab).label(tab.name) for tab in Tab)))
+    if row is None:
+        raise AssertionError("counting always answers")
+    return {tab: row._mapping[tab.name] for tab in Tab}
+
+
+def _order(tab: Tab) -> tuple[sa.ColumnElement[Any], bool]:
+    """By which time, and whether the soonest comes first."""
+    if tab is Tab.UPCOMING:
+        return HAPPENS_AT, True
+    return (HAPPENS_AT if tab in {Tab.PUBLISHED, Tab.NOT_PUBLISHED} else posts.c.created_at), False
+
+
+def _matching(user_id: UUID, wanted: Wanted) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = [posts.c.user_id == user_id, posts.c.deleted_at.is_(None)]
+    if wanted.tab is Tab.NEEDS_YOU:
+        found.append(posts.c.needs_attention)
+    elif wanted.tab is not Tab.ALL:
+        found.append(posts.c.status.in_([str(one) for one in STATES[wanted.tab]]))
+    if wanted.statuses:
+        found.append(posts.c.status.in_([str(one) for one in wanted.statuses]))
+    found += [
+        posts.c.words.contains(word, autoescape=True) for word in searchable(wanted.search).split()[:WORDS]
+    ]  # fmt: skip
+    if wanted.account_id is not None:
+        found.append(_on(wanted.account_id, wanted.default_of))
+    if wanted.since is not None:
+        found.append(wanted.since <= HAPPENS_AT)
+    if wanted.until is not None:
+        found.append(wanted.until > HAPPENS_AT)
+    return found
+
+
+def _on(account_id: UUID, default_of: str) -> sa.ColumnElement[bool]:
+    """Posts on this account; a draft has no targets yet, but names what was chosen."""
+    chosen = sa.cast(posts.c.selected, sa.Text)
+    named = [chosen.contains(f'"{name}"', autoescape=True) for name in (str(account_id), default_of) if name]
+    sent = sa.exists().where(targets.c.post_id == posts.c.id, targets.c.account_id == account_id)
+    return sa.or_(sent, sa.and_(posts.c.status == str(P.DRAFT), sa.or_(*named)))
