@@ -242,7 +242,9 @@ def _line_up(tx: Tx, claim: Claim, room: Room, now: datetime, *, first: bool) ->
         if moves:
             # in their order, and none of those that may go now after now
             changed.append((row, turn + place * SPACE if turn > now else now - (len(waiting) - place) * SPACE))
-    _set_times(tx, changed, "Waits for its turn within the allowance of its account.", LINED_UP, now, WaitsFor.ALLOWANCE)
+    _set_times(
+        tx, changed, "Waits for its turn within the allowance of its account.", LINED_UP, now, WaitsFor.ALLOWANCE
+    )
     return own
 
 

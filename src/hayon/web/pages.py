@@ -9,9 +9,9 @@ from hayon.errors import Forbidden, Invalid, Mistake, TooMany, Unauthenticated
 from hayon.store import sessions, users
 from hayon.web import auth, people
 from hayon.web.desk import Desk, TheDesk
+from hayon.web.pages_browsing import show_list
 from hayon.web.pages_form import Form, PageRoute, Sender, TheForm, shape
 from hayon.web.pages_inside import go
-from hayon.web.pages_posts import show_home
 from hayon.web.rendering import render
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -20,14 +20,12 @@ Told = Annotated[str, Query(max_length=20)]
 
 
 @router.get("/")
-async def front(
-    request: Request, desk: TheDesk, told: Told = "", cursor: Annotated[str | None, Query(max_length=200)] = None
-) -> Response:
+async def front(request: Request, desk: TheDesk, told: Told = "") -> Response:
     """The posts of whoever is signed in; for others the door."""
     me = await auth.find_caller(request, desk)
     if me is None or me.token is None:
         return await _door(desk)
-    return await show_home(desk, me, told=told, cursor=cursor)
+    return await show_list(desk, me, request, told)
 
 
 @router.get("/register")

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from hayon.domain.lifecycle import PostStatus, TargetStatus
 from hayon.domain.schedule import read_zone
-from hayon.web import rendering
+from hayon.web import post_words, rendering
 from hayon.web.posts_view import ENDED, PlatformStatus, PostOut
 from hayon.web.wire import in_utc
 
@@ -96,6 +96,11 @@ def clock(at: datetime, timezone: str) -> Markup:
     return _time(at, f"{at.astimezone(zone_of(timezone)):%H:%M:%S}", Markup())
 
 
+def exactly(at: datetime, timezone: str) -> Markup:
+    """Day and time to the second, for what is told in order."""
+    return _time(at, f"{at.astimezone(zone_of(timezone)):%a %d %b, %H:%M:%S}", Markup())
+
+
 def offset_of(there: datetime) -> str:
     """How far a time is from UTC, as `UTC+02:00`."""
     return f"UTC{there.isoformat()[-6:]}" if there.utcoffset() else "UTC"
@@ -119,5 +124,6 @@ def _time(at: datetime, shown: str, attribute: Markup) -> Markup:
 
 _WORDS: dict[str, Any] = {
     "platform_names": PLATFORM_NAMES, "show_post": show_post, "show_target": show_target, "is_live": is_live,
-    "is_unsent": is_unsent, "may_be_denied": may_be_denied, "at": moment, "clock": clock,
+    "is_unsent": is_unsent, "may_be_denied": may_be_denied, "at": moment, "clock": clock, "exactly": exactly,
+    **post_words.WORDS,
 }  # fmt: skip

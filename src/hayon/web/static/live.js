@@ -1,10 +1,14 @@
-// Keeps the list of posts fresh and counts down to the next try. The pages work without it.
+// Keeps posts fresh by their streams of events and counts down to the next try. The pages work without it.
 
 const LINES = 3; // a browser opens few connections to one host; the rest of the posts take their turn
-const watched = new Set();
+const watched = new Map(); // the stream of each post that is watched
 
 function watchNext() {
-  if (watched.size >= LINES) return;
+  for (const [id, events] of watched) {
+    if (document.getElementById(`post-${id}`)?.dataset.watch) continue;
+    events.close(); // its card is gone: another list is shown
+    watched.delete(id);
+  }
   for (const card of document.querySelectorAll("[data-watch]")) {
     if (watched.size >= LINES) return;
     if (!watched.has(card.dataset.watch)) watch(card.dataset.watch);
@@ -12,13 +16,12 @@ function watchNext() {
 }
 
 function watch(id) {
-  watched.add(id);
   const events = new EventSource(`/api/posts/${id}/events`);
+  watched.set(id, events);
   events.addEventListener("status", () => refresh(id));
   events.addEventListener("end", () => {
     events.close();
     refresh(id).then(() => {
-      watched.delete(id);
       document.getElementById(`post-${id}`)?.removeAttribute("data-watch");
       watchNext();
     });
@@ -26,47 +29,59 @@ function watch(id) {
 }
 
 async function refresh(id) {
-  const answer = await fetch(`/posts/${id}/card`);
+  const from = document.getElementById(`post-${id}`)?.dataset.from;
+  if (!from) return;
+  const answer = await fetch(from);
   const card = document.getElementById(`post-${id}`);
   if (!card || !answer.ok || answer.redirected) return;
   const holder = document.createElement("template");
   holder.innerHTML = await answer.text();
   const fresh = holder.content.firstElementChild;
-  if (fresh) renew(card, fresh);
+  if (!fresh) return;
+  const name = card.getAttribute("aria-label");
+  const focused = document.activeElement?.id;
+  renew(card, fresh);
+  // a button that was made anew is where the keyboard was
+  if (focused && document.activeElement === document.body) document.getElementById(focused)?.focus();
+  const heard = document.getElementById("heard");
+  if (heard && name !== fresh.getAttribute("aria-label")) heard.textContent = fresh.getAttribute("aria-label");
   countDown();
 }
 
-// Puts the fresh part in place of the old one, around what somebody opened or is typing in: that is never thrown away.
+// Puts the fresh part in place of the old one, part by part: what did not change stays, as does what somebody opened or is
+// typing in: that is never thrown away.
 function renew(old, fresh) {
-  if (!isInUse(old)) {
-    if (!old.isEqualNode(fresh)) old.replaceWith(fresh);
+  if (old.isEqualNode(fresh)) return;
+  if (old.matches("details") && isInUse(old)) return;
+  if (!old.querySelector(":scope > [data-part]")) {
+    if (!isInUse(old)) old.replaceWith(fresh);
     return;
   }
-  if (old.matches("details")) return;
   for (const { name, value } of [...fresh.attributes]) old.setAttribute(name, value);
+  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+  const parts = new Set([...fresh.children].map((part) => part.dataset.part).filter(Boolean));
   const staying = new Map();
   for (const part of [...old.children]) {
-    if (part.dataset.part && isInUse(part)) staying.set(part.dataset.part, part);
-    else part.remove();
+    if (parts.has(part.dataset.part)) staying.set(part.dataset.part, part);
+    else part.remove(); // of a question: it is settled
   }
   let next = old.firstElementChild;
   for (const part of [...fresh.children]) {
     const known = staying.get(part.dataset.part);
     if (known) {
-      staying.delete(part.dataset.part);
-      next = known.nextElementSibling;
+      if (known === next) next = known.nextElementSibling;
+      else old.insertBefore(known, next);
       renew(known, part);
     } else {
       old.insertBefore(part, next);
     }
   }
-  for (const gone of staying.values()) gone.remove(); // its question is settled
 }
 
 function isInUse(part) {
   const active = document.activeElement;
   if (part.contains(active) && active.matches("input:not([type=hidden])")) return true;
-  if ([...part.querySelectorAll("input")].some((one) => one.value !== one.defaultValue)) return true;
+  if ([...part.querySelectorAll("input:not([type=hidden])")].some((one) => one.value !== one.defaultValue)) return true;
   const opened = [...part.querySelectorAll("details")].concat(part.matches("details") ? [part] : []);
   return opened.some((one) => one.hasAttribute("data-typed") || one.open !== one.hasAttribute("data-asked"));
 }
@@ -83,6 +98,15 @@ function countDown() {
 for (const field of document.querySelectorAll("[data-zone]")) {
   if (field.value === "UTC") field.value = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 }
+// what is decided in a list leads back to it as it was
+document.addEventListener("submit", ({ target }) => {
+  const back = target.querySelector("input[name=back]");
+  if (back) back.value = location.search;
+});
+document.addEventListener("htmx:afterSettle", () => {
+  watchNext();
+  countDown();
+});
 watchNext();
 countDown();
 setInterval(countDown, 1000);
