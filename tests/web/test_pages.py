@@ -172,11 +172,11 @@ async def test_a_person_answers_on_the_page(stage: tuple[House, Visitor, Scripte
     page = (await ada.get("/")).text
     assert "Unknown: please look" in page
     assert "Needs you" in page
-    form = (await read(ada)).form(f"/posts/{post_id}/resolve")
+    form = (await read(ada, f"/posts/{post_id}")).form(f"/posts/{post_id}/resolve")
     said = await ada.post(
         f"/posts/{post_id}/resolve", data=form | {"do": "published", "url": "http://bluesky.invalid/r1"}
     )
-    assert said.headers["Location"] == "/?told=resolve"
+    assert said.headers["Location"] == f"/posts/{post_id}?told=resolve"
     assert "See it there" in (await ada.get("/")).text
     late = await ada.post(f"/posts/{post_id}/resolve", data=form | {"do": "absent"})
     assert (late.status, "no longer open" in late.text) == (409, True)
@@ -185,7 +185,7 @@ async def test_a_person_answers_on_the_page(stage: tuple[House, Visitor, Scripte
 async def test_the_answer_it_is_not_there_on_the_page(stage: tuple[House, Visitor, Scripted]) -> None:
     _, ada, _ = stage
     post_id, _ = await doubt(stage)
-    form = (await read(ada)).form(f"/posts/{post_id}/resolve")
+    form = (await read(ada, f"/posts/{post_id}")).form(f"/posts/{post_id}/resolve")
     assert (await ada.post(f"/posts/{post_id}/resolve", data=form | {"do": "maybe"})).status == 422
     assert (await ada.post(f"/posts/{post_id}/resolve", data=form | {"do": "absent"})).status == 303
     page = (await ada.get("/")).text
@@ -220,7 +220,7 @@ async def test_connecting_and_publishing_on_the_pages(published: House, world: t
 async def test_a_card_alone_for_the_script(house: House, ada: Visitor) -> None:
     post_id = await make(ada)
     card = await ada.get(f"/posts/{post_id}/card")
-    assert card.text.lstrip().startswith(f'<article class="sheet card" id="post-{post_id}"')
+    assert card.text.lstrip().startswith(f'<article class="sheet post" id="post-{post_id}"')
     bob = await house.register("bob@example.org")
     assert (await bob.get(f"/posts/{post_id}/card")).status == 404
     assert (await ada.get("/posts/no-id/card")).status == 404

@@ -68,7 +68,7 @@ def sooner(post: PostOut, now: datetime) -> bool:
 def when_of(post: PostOut) -> tuple[str, datetime]:
     """What the time of a post in a list is, in a word, and the time."""
     out = [one.published_at for one in post.platform_statuses if one.published_at]
-    if out:
+    if out and post.status in {PostStatus.COMPLETED, PostStatus.PARTIAL_SUCCESS}:
         return "published", min(out)
     if post.status is PostStatus.DRAFT and not post.scheduled_at:
         return "kept", post.updated_at
