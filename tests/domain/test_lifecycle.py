@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hayon.domain.allowance import LINED_UP
 from hayon.domain.lifecycle import (
     ENDED,
     MAY_HOLD_AN_OPEN_INTENT,
@@ -16,6 +17,7 @@ from hayon.domain.lifecycle import (
     Standing,
     TargetStatus,
     TargetSummary,
+    WaitsFor,
     settle,
     summarize,
 )  # fmt: skip
@@ -199,3 +201,48 @@ def test_a_turn_within_an_allowance_may_be_days_ahead_and_uses_up_no_patience_of
         assert decided.due_at == NOW + timedelta(days=6)
     refused = settle(standing, Outcome(Ended.RATE_LIMITED, "Slow down.", until=planned.until), NOW, PATIENCE)
     assert (refused.status, refused.due_at) == (T.PENDING, NOW + PATIENCE.longest_limit)  # a row of another kind begins
+
+
+LATER = NOW + timedelta(minutes=5)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "rule"),
+    [
+        (Outcome(Ended.RATE_LIMITED, until=LATER), WaitsFor.PLATFORM),
+        (Outcome(Ended.RATE_LIMITED, until=LATER, guessed=True), WaitsFor.PAUSE),
+        (Outcome(Ended.RATE_LIMITED), WaitsFor.PAUSE),
+        # sooner than our own least pause, and farther than we let anybody make us wait: then the time is ours
+        (Outcome(Ended.RATE_LIMITED, until=NOW + timedelta(milliseconds=1)), WaitsFor.PAUSE),
+        (Outcome(Ended.RATE_LIMITED, until=NOW + timedelta(days=9)), WaitsFor.PAUSE),
+        (Outcome(Ended.RATE_LIMITED, until=LATER, planned=True, code=LINED_UP), WaitsFor.ALLOWANCE),
+        (Outcome(Ended.RATE_LIMITED, until=LATER, planned=True), WaitsFor.APP),
+        (Outcome(Ended.RATE_LIMITED, until=LATER, of_app=True), WaitsFor.APP),
+        (Outcome(Ended.UNREACHABLE), WaitsFor.HOST),
+        (Outcome(Ended.NOT_YET, wait_seconds=5), WaitsFor.PAUSE),
+        (Outcome(Ended.UNAVAILABLE), WaitsFor.PAUSE),
+        (Outcome(Ended.REJECTED), None),
+        (Outcome(Ended.INTERRUPTED), None),
+    ],
+)
+def test_whose_rule_the_time_of_the_next_try_is(outcome: Outcome, rule: WaitsFor | None) -> None:
+    assert settle(Standing(), outcome, NOW, Patience()).waits_for is rule
+
+
+@pytest.mark.parametrize(
+    ("outcome", "rule"),
+    [
+        (Outcome(Ended.UNCONFIRMED, until=LATER), WaitsFor.QUIET),
+        (Outcome(Ended.UNCONFIRMED), WaitsFor.PAUSE),
+        (Outcome(Ended.RATE_LIMITED, until=LATER), WaitsFor.PLATFORM),
+        (Outcome(Ended.UNREACHABLE), WaitsFor.HOST),
+    ],
+)
+def test_whose_rule_the_time_of_the_next_look_is(outcome: Outcome, rule: WaitsFor) -> None:
+    assert settle(Standing(intent_open=True), outcome, NOW, Patience()).waits_for is rule
+
+
+def test_nobody_but_a_person_is_waited_for_when_looking_has_ended() -> None:
+    patience = Patience(look_steps=(), looks_last=timedelta(0))
+    settled = settle(Standing(intent_open=True), Outcome(Ended.UNCONFIRMED), NOW, patience)
+    assert (settled.due_at, settled.waits_for) == (None, None)

@@ -1,5 +1,6 @@
 """A post's own page: each target with whose turn it is, decisions about one of them, what was said, and every try."""
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -30,6 +31,14 @@ async def target_of(visitor: Visitor, post_id: str) -> dict[str, Any]:
     """The first target."""
     found: dict[str, Any] = (await visitor.get(f"/api/posts/{post_id}/status")).json["platformStatuses"][0]
     return found
+
+
+async def wait_for_rule(visitor: Visitor, post_id: str, rule: str) -> str:
+    """The page of the post, once its first target waits by this rule."""
+    async with asyncio.timeout(20):
+        while (await target_of(visitor, post_id))["waitsFor"] != rule:
+            await asyncio.sleep(0.05)
+    return await page_of(visitor, post_id)
 
 
 async def decide(visitor: Visitor, post_id: str, **given: str) -> Any:
@@ -115,16 +124,11 @@ async def test_a_platform_that_names_a_time_is_told_from_our_own_pause(stage: tu
     until = datetime.now(UTC) + timedelta(hours=1)
     scripted.preparing.append(RateLimited("Too many posts.", until=until))
     post_id = await make(ada)
-    page = ""
-    while "Next try" not in page:
-        page = await page_of(ada, post_id)
-    assert (await target_of(ada, post_id))["waitsFor"] == "platform"
+    page = await wait_for_rule(ada, post_id, "platform")
     assert "Bluesky asks us to wait until then." in page
     # another post of the account waits for the same time, and says the same
     second = await make(ada)
-    while (await target_of(ada, second))["waitsFor"] == "schedule":
-        pass
-    assert (await target_of(ada, second))["waitsFor"] == "platform"
+    assert "Bluesky asks us to wait until then." in await wait_for_rule(ada, second, "platform")
 
 
 async def test_one_target_is_stopped_and_the_other_goes_on(house: House, ada: Visitor) -> None:
@@ -159,9 +163,7 @@ async def test_one_target_is_tried_again_and_later_ones_now(stage: tuple[House, 
     scripted.preparing.append(RateLimited("Wait.", until=datetime.now(UTC) + timedelta(hours=1)))
     answer = await decide(ada, post_id, do="retry", targetId=target["targetId"])
     assert answer.headers["Location"] == f"/posts/{post_id}?told=retry"
-    page = ""
-    while "Next try" not in page:
-        page = await page_of(ada, post_id)
+    page = await wait_for_rule(ada, post_id, "platform")
     assert re.search(rf"{button}[^>]*>.*?Try now<span", page, re.DOTALL)
 
 

@@ -121,13 +121,13 @@ async def test_a_card_says_how_each_account_stands_and_offers_what_can_be_done(
 ) -> None:
     _, ada, scripted = stage
     scripted.before.append(Rejected("Too plain for us.", proves_absence=True))
-    failed = await make(ada, content={"text": "Long " * 100})
+    failed = await make(ada, content={"text": "Long " * 55})
     await wait_for(ada, failed, "failed")
     page = (await ada.get("/")).text
     assert 'aria-label="Post, Not published"' in page
     assert "Too plain for us." in page
     assert "Long Long" in page
-    assert "Long " * 60 not in page
+    assert "Long " * 45 not in page
     assert "Try again now" in page
     assert "data-watch" not in page
     assert f'formaction="/posts/{failed}/duplicate"' in page

@@ -52,7 +52,12 @@ async function refresh(id) {
 // typing in: that is never thrown away.
 function renew(old, fresh) {
   if (old.isEqualNode(fresh)) return;
-  if (old.matches("details") && isInUse(old)) return;
+  if (old.matches("details") && isInUse(old)) {
+    if (old.querySelector("input:not([type=hidden])")) return;
+    fresh.open = old.open; // nothing is typed there, so it says what is true by now, and stays open
+    old.replaceWith(fresh);
+    return;
+  }
   if (!old.querySelector(":scope > [data-part]")) {
     if (!isInUse(old)) old.replaceWith(fresh);
     return;
@@ -102,6 +107,11 @@ for (const field of document.querySelectorAll("[data-zone]")) {
 document.addEventListener("submit", ({ target }) => {
   const back = target.querySelector("input[name=back]");
   if (back) back.value = location.search;
+});
+// an address says only what is asked for
+document.addEventListener("htmx:configRequest", ({ detail }) => {
+  if (!detail.elt.matches(".filters")) return;
+  for (const [name, value] of [...detail.formData]) if (value === "") detail.formData.delete(name);
 });
 document.addEventListener("htmx:afterSettle", () => {
   watchNext();
