@@ -36,9 +36,10 @@ async def target_of(visitor: Visitor, post_id: str) -> dict[str, Any]:
 async def wait_for_rule(visitor: Visitor, post_id: str, rule: str) -> str:
     """The page of the post, once its first target waits by this rule."""
     async with asyncio.timeout(20):
-        while (await target_of(visitor, post_id))["waitsFor"] != rule:
+        while True:
+            if (await target_of(visitor, post_id))["waitsFor"] == rule:
+                return await page_of(visitor, post_id)
             await asyncio.sleep(0.05)
-    return await page_of(visitor, post_id)
 
 
 async def decide(visitor: Visitor, post_id: str, **given: str) -> Any:

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -259,3 +259,25 @@ async def test_deleting_stops_and_hides(ada: Visitor) -> None:
     assert (await ada.get(f"/api/posts/{post_id}")).status == 404
     assert (await ada.ask("DELETE", f"/api/posts/{post_id}")).status == 404
     assert (await ada.get("/api/posts")).json["posts"] == []
+
+
+async def test_posts_are_found_by_words_account_and_time(house: House, ada: Visitor) -> None:
+    other = await house.account(ada, "mastodon", "ada@social.test")
+    first = await make(ada, content={"text": "Apples from the garden"}, scheduledAt="2030-05-28T12:00:00Z")
+    second = await make(ada, content={"text": "PEARS from the garden"}, accountIds=[str(other)], selectedPlatforms=[])
+    for query, found in (
+        ({"search": "garden"}, [second, first]), ({"search": "pears GARDEN"}, [second]), ({"search": "%"}, []),
+        ({"accountId": str(other)}, [second]), ({"accountId": str(uuid4())}, []),
+        ({"from": "2030-05-28T12:00:00Z"}, [first]), ({"to": "2030-05-28T12:00:00Z"}, [second]),
+        ({"from": "2030-05-28T14:00:01+02:00"}, []), ({"status": "SCHEDULED", "search": "garden"}, [first]),
+    ):  # fmt: skip
+        listed = (await ada.get("/api/posts", params=query)).json["posts"]
+        assert [one["postId"] for one in listed] == found, query
+    for wrong in (
+        {"from": "yesterday"},
+        {"to": "2030-05-28T12:00:00"},
+        {"accountId": "x"},
+        {"search": "x" * 201},
+        {"search": "\x00"},
+    ):
+        assert (await ada.get("/api/posts", params=wrong)).status == 422, wrong

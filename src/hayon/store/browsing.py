@@ -18,6 +18,8 @@ from hayon.store.schema import posts, targets
 P = PostStatus
 MOST = 99
 """How far the posts of a tab are counted; one more is "more than that"."""
+LONGEST_SEARCH = 200
+"""Letters of a search, at most."""
 WORDS = 8
 """How many words of a search count: each has to be in the post."""
 

@@ -27,7 +27,6 @@ from hayon.web.paging import read_cursor
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 PAGE = 20
-LONGEST_SEARCH = 200
 PostId = Annotated[UUID, Path(alias="postId")]
 TAB_NAMES = {
     Tab.ALL: "All", Tab.NEEDS_YOU: "Needs you", Tab.UPCOMING: "Upcoming", Tab.PUBLISHING: "Publishing",
@@ -109,11 +108,11 @@ def read_place(query: str) -> dict[str, str]:
         known = dict(parse_qsl(query[:2_000].removeprefix("?"), max_num_fields=20))
     except ValueError:
         return {}
-    return {name: known[name][:LONGEST_SEARCH] for name in PLACE if known.get(name)}
+    return {name: known[name][: browsing.LONGEST_SEARCH] for name in PLACE if known.get(name)}
 
 
 def _read_place(query: QueryParams, timezone: str, mine: list[AccountOut]) -> Place:
-    given = {name: _plain(query.get(name, ""))[:LONGEST_SEARCH] for name in PLACE}
+    given = {name: _plain(query.get(name, ""))[: browsing.LONGEST_SEARCH] for name in PLACE}
     problems: list[Problem] = []
     first, last = (_read_day(given[name], name, problems) for name in ("from", "to"))
     account = next((one for one in mine if str(one.account_id) == given["account"]), None)

@@ -88,7 +88,7 @@ async def show_home(
     problems: Any = (), status: int = 200,
 ) -> Response:  # fmt: skip
     """The writing form, and the latest posts."""
-    shown = await posts.list_posts(me, desk, None, PAGE, cursor)
+    shown = await posts.list_posts(me, desk, limit=PAGE, cursor=cursor)
     mine = (await accounts.list_accounts(me, desk)).accounts
     if draft is None:
         defaults = [str(account.account_id) for account in mine if account.is_default]

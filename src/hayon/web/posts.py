@@ -6,14 +6,15 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import AwareDatetime
 
 from hayon.delivery.foreseeing import find_crowds
 from hayon.delivery.submit import Handed
 from hayon.domain.lifecycle import PostStatus
 from hayon.domain.schedule import read_schedule
 from hayon.errors import Conflict, Invalid, Problem
-from hayon.store import attempts, browsing, media, posts, replays
-from hayon.store.browsing import Wanted
+from hayon.store import accounts, attempts, browsing, media, posts, replays
+from hayon.store.browsing import Tab, Wanted
 from hayon.store.database import Tx
 from hayon.store.posts import PostView
 from hayon.web.auth import Caller, MayPost, MayRead
@@ -48,6 +49,7 @@ from hayon.web.posts_view import (
 )
 from hayon.web.problems import refusals
 from hayon.web.repeating import KeyReused, idempotency_key
+from hayon.web.wire import Text
 
 router = APIRouter(prefix="/api", tags=["posts"])
 
@@ -110,13 +112,27 @@ async def list_posts(
     me: MayRead,
     desk: TheDesk,
     status: Annotated[list[PostStatus] | None, Query(max_length=len(PostStatus))] = None,
+    search: Annotated[Text, Query(max_length=browsing.LONGEST_SEARCH)] = "",
+    account_id: Annotated[UUID | None, Query(alias="accountId")] = None,
+    since: Annotated[AwareDatetime | None, Query(alias="from")] = None,
+    until: Annotated[AwareDatetime | None, Query(alias="to")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Cursor = None,
 ) -> PostPage:
-    """Your posts, the newest first. `cursor` is the `nextCursor` of the page before."""
+    """Your posts, the newest first. `cursor` is the `nextCursor` of the page before.
+
+    `search`: each of its words is in the post. `from` and `to` bound the time for which a post is planned, or at which it was
+    taken in; the second is the first that is too late.
+    """
     after = None if cursor is None else read_cursor(cursor)
-    wanted = Wanted(statuses=tuple(status or ()))
-    return await desk.hayon.database.read(read_page, me.person.id, wanted, after, limit)
+
+    def read(tx: Tx) -> PostPage:
+        account = accounts.find_many(tx, me.person.id, [account_id]).get(account_id) if account_id else None
+        default_of = account.platform if account and account.is_default else ""
+        wanted = Wanted(Tab.ALL, tuple(status or ()), search, account_id, default_of, since, until)
+        return read_page(tx, me.person.id, wanted, after, limit)
+
+    return await desk.hayon.database.read(read)
 
 
 def read_page(tx: Tx, user_id: UUID, wanted: Wanted, after: tuple[datetime, UUID] | None, limit: int) -> PostPage:
