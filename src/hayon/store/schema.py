@@ -148,7 +148,9 @@ posts = sa.Table(
     _number("version"), _number("media_count"), _text("correlation_id"),  # media_count: references ever made; never reused
     sa.Column("traceparent", sa.Text, nullable=False, default="", server_default=""),  # of the request that wrote it last
     _at("created_at", null=False), _at("updated_at", null=False), _at("deleted_at"),
+    _at("placed_at"),  # where it stands in a calendar: its time, else when it was handed in; None: a draft without a time
     sa.Index("ix_posts_user_id_created_at", "user_id", "created_at"),
+    sa.Index("ix_posts_user_id_placed_at", "user_id", "placed_at"),
     sa.Index("ix_posts_at_work", "updated_at",
              postgresql_where=sa.text("status IN ('PENDING', 'PROCESSING')"),
              sqlite_where=sa.text("status IN ('PENDING', 'PROCESSING')")),
