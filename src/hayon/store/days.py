@@ -10,10 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
 from hayon.domain.model import Account
-from hayon.store.database import Moment, Tx
+from hayon.store.database import Tx
 from hayon.store.schema import posts, targets
 
 FIRST_CHARACTERS = 120
+MOST = 20_000
+"""Posts of six weeks that are counted; nobody reads a calendar with more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,67 +31,60 @@ class Wanted:
     asking: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """One post of a calendar. `placed_at` is its time, or when it was handed in where it has none.
+def list_places(tx: Tx, wanted: Wanted, start: datetime, stop: datetime) -> Sequence[Row[Any]]:
+    """Id and place of each post from one time until before another, in their order: enough to sort them into days.
 
-    `text` is how it begins, `media_id` the first file of what is said everywhere. `platforms` are those it goes to, each
-    once, in no order of meaning; a draft has none yet and shows what it selected in `selected`.
+    No more than `MOST`.
     """
+    statement = sa.select(posts.c.id, posts.c.placed_at).where(*_inside(wanted, start, stop))
+    return tx.all(statement.order_by(posts.c.placed_at, posts.c.id).limit(MOST))
 
-    row: Row[Any]
-    platforms: frozenset[str]
 
+def find_chosen(tx: Tx, user_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
+    """What a calendar shows of these posts of this person, by their ids.
 
-def count_spans(tx: Tx, wanted: Wanted, spans: Sequence[tuple[datetime, datetime]], at_most: int) -> list[tuple[list[Placed], int]]:
-    """For each span (from, until before) its first posts, `at_most` of them, and how many it has in all."""
-    if not spans:
-        return []
-    numbered = [(number, start, stop) for number, (start, stop) in enumerate(spans)]
-    columns = (sa.column("number", sa.Integer), sa.column("start", Moment), sa.column("stop", Moment))
-    span = sa.values(*columns, name="spans").data(numbered).cte("spans")
-    inside = sa.and_(posts.c.placed_at >= span.c.start, posts.c.placed_at < span.c.stop, *_conditions(wanted))
-    order = (posts.c.placed_at, posts.c.id)
-    counted = (
-        sa.select(
-            posts.c.id, span.c.number,
-            sa.func.row_number().over(partition_by=span.c.number, order_by=order).label("place"),
-            sa.func.count().over(partition_by=span.c.number).label("many"),
-        ).select_from(span.join(posts, inside))
-    ).subquery("counted")  # fmt: skip
-    rows = tx.all(
-        sa.select(*_COLUMNS, counted.c.number, counted.c.many)
-        .join(counted, counted.c.id == posts.c.id).where(counted.c.place <= at_most).order_by(*order)
-    )  # fmt: skip
-    found: list[tuple[list[Placed], int]] = [([], 0) for _ in spans]
-    for placed in _with_platforms(tx, rows):
-        found[placed.row.number] = ([*found[placed.row.number][0], placed], placed.row.many)
-    return found
+    `text` is how it begins, `media_id` the first file of what is said everywhere. `platforms` are those of its targets, with
+    commas between; a draft has none, and shows what it has in `selected`.
+    """
+    if not ids:
+        return {}
+    # whose they are is asked of the rows: asked of SQLite, it would look through all posts of the person for these few
+    chosen = sa.select(*_COLUMNS, posts.c.user_id).where(posts.c.id.in_(ids), posts.c.deleted_at.is_(None))
+    return {row.id: row for row in tx.all(chosen) if row.user_id == user_id}
 
 
 def list_span(
     tx: Tx, wanted: Wanted, start: datetime, stop: datetime, *, after: tuple[datetime, UUID] | None = None, limit: int
-) -> list[Placed]:
-    """The posts from one time until before another, in their order; `after` is the last one of the page before."""
-    inside = sa.and_(posts.c.placed_at >= start, posts.c.placed_at < stop, *_conditions(wanted))
-    statement = sa.select(*_COLUMNS).where(inside)
+) -> Sequence[Row[Any]]:
+    """The posts from one time until before another, in their order and as `find_chosen` has them.
+
+    `after` is the last one of the page before.
+    """
+    statement = sa.select(*_COLUMNS).where(*_inside(wanted, start, stop))
     if after is not None:
         placed_at, post_id = after
         later = sa.and_(posts.c.placed_at == placed_at, posts.c.id > post_id)
         statement = statement.where(posts.c.placed_at >= placed_at, sa.or_(posts.c.placed_at > placed_at, later))
-    return _with_platforms(tx, tx.all(statement.order_by(posts.c.placed_at, posts.c.id).limit(limit)))
+    return tx.all(statement.order_by(posts.c.placed_at, posts.c.id).limit(limit))
 
 
+_PLATFORMS = (
+    sa.select(sa.func.aggregate_strings(targets.c.platform, ","))
+    .where(targets.c.post_id == posts.c.id).scalar_subquery()
+)  # fmt: skip
 _COLUMNS = (
     posts.c.id, posts.c.placed_at, posts.c.scheduled_at, posts.c.timezone, posts.c.status, posts.c.needs_attention,
     posts.c.version, posts.c.selected,
     sa.func.substr(posts.c.content["text"].as_string(), 1, FIRST_CHARACTERS).label("text"),
     posts.c.content[("media", 0, "mediaId")].as_string().label("media_id"),
+    _PLATFORMS.label("platforms"),
 )  # fmt: skip
 
 
-def _conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
-    found: list[sa.ColumnElement[bool]] = [posts.c.user_id == wanted.user_id, posts.c.deleted_at.is_(None)]
+def _inside(wanted: Wanted, start: datetime, stop: datetime) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = [
+        posts.c.user_id == wanted.user_id, posts.c.placed_at >= start, posts.c.placed_at < stop, posts.c.deleted_at.is_(None),
+    ]  # fmt: skip
     if wanted.asking:
         found.append(posts.c.needs_attention)
     if wanted.status is not None:
@@ -105,13 +100,3 @@ def _selects(account: Account) -> sa.ColumnElement[bool]:
     selected = sa.cast(posts.c.selected, sa.Text)
     names = [str(account.id), *([account.platform] if account.is_default else [])]
     return sa.or_(*(selected.contains(f'"{name}"', autoescape=True) for name in names))
-
-
-def _with_platforms(tx: Tx, rows: Sequence[Row[Any]]) -> list[Placed]:
-    if not rows:
-        return []
-    gathered = sa.func.aggregate_strings(targets.c.platform, ",").label("platforms")
-    ids = [row.id for row in rows]
-    statement = sa.select(targets.c.post_id, gathered).where(targets.c.post_id.in_(ids)).group_by(targets.c.post_id)
-    platforms = {one.post_id: frozenset(one.platforms.split(",")) for one in tx.all(statement)}
-    return [Placed(row, platforms.get(row.id, frozenset())) for row in rows]
