@@ -39,6 +39,28 @@ def mark(platform: str) -> Markup:
     ).format(platform, inside)
 
 
+@cache
+def mark_sheet(platforms: tuple[str, ...]) -> Markup:
+    """The drawings of these platforms' signs, once for a page that shows hundreds: `mark_use` shows them. Nothing is seen of it."""
+    drawings = [
+        Markup('<symbol id="mark-{}" viewBox="0 0 24 24">{}</symbol>').format(one, _read(f"simple-icons/{one}.svg"))
+        for one in platforms
+    ]
+    return Markup('<svg width="0" height="0" class="visually-hidden" aria-hidden="true">{}</svg>').format(
+        Markup("").join(drawings)
+    )
+
+
+@cache
+def mark_use(platform: str) -> Markup:
+    """`mark`, drawn once by a `mark_sheet` on the same page."""
+    if not mark(platform):
+        return Markup("")
+    return Markup(
+        '<svg class="mark {}" width="16" height="16" fill="currentColor" aria-hidden="true"><use href="#mark-{}"/></svg>'
+    ).format(platform, platform)
+
+
 def _read(path: str) -> Markup:
     found = _DRAWING.search((_VENDOR / path).read_text("utf-8"))
     if found is None:
