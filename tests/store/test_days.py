@@ -68,7 +68,9 @@ def _person(tx: Tx, email: str) -> tuple[UUID, list[Account]]:
     user_id = new_id(now)
     tx.run(sa.insert(users).values(id=user_id, email=email, created_at=now))
     made = [
-        Account(new_id(now), user_id, platform, f"https://{platform}.test", "1", "ada", is_default=platform == "bluesky")
+        Account(
+            new_id(now), user_id, platform, f"https://{platform}.test", "1", "ada", is_default=platform == "bluesky"
+        )
         for platform in ("bluesky", "mastodon")
     ]
     for one in made:

@@ -56,8 +56,9 @@ def test_hours_follow_one_another_from_the_first_moment_of_a_day_to_that_of_the_
     assert len(set(walls)) == len(walls)
 
 
-@given(at=st.datetimes(datetime(2012, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)), zone=ZONES)
-def test_every_moment_is_in_one_hour_of_its_own_day(at: datetime, zone: ZoneInfo) -> None:
+@given(seconds=st.integers(0, 88 * 366 * 86_400), zone=ZONES)
+def test_every_moment_is_in_one_hour_of_its_own_day(seconds: int, zone: ZoneInfo) -> None:
+    at = datetime(2012, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
     there = at.astimezone(zone)
     (slot,) = [one for one in slots_of(there.date(), zone) if one.start.astimezone(UTC) <= at < one.stop]
     assert (slot.start.hour, slot.start.utcoffset()) == (there.hour, there.utcoffset())
@@ -82,15 +83,18 @@ def test_there_and_back_again_is_the_same_stretch(on: date, view: View) -> None:
     back = step(view, later, -1)
     assert back is not None
     assert days_of(view, back) == days_of(view, on)
-    assert (days_of(view, later)[0] - days_of(view, on)[-1]).days == (1 if view is not View.MONTH else pytest.approx(-10, abs=4))
+    if view is not View.MONTH:
+        assert days_of(view, later)[0] - days_of(view, on)[-1] == timedelta(days=1)
+    else:
+        assert (later.day, later.year * 12 + later.month) == (1, on.year * 12 + on.month + 1)
 
 
 @pytest.mark.parametrize(("view", "on", "words"), [
     (View.MONTH, date(2030, 3, 29), "March 2030"),
-    (View.WEEK, date(2030, 3, 29), "25 – 31 March 2030"),
-    (View.WEEK, date(2030, 4, 30), "29 April – 5 May 2030"),
-    (View.WEEK, date(2030, 12, 31), "30 December 2030 – 5 January 2031"),
-    (View.LIST, date(2030, 3, 29), "29 March – 27 April 2030"),
+    (View.WEEK, date(2030, 3, 29), "25 to 31 March 2030"),
+    (View.WEEK, date(2030, 4, 30), "29 Apr to 5 May 2030"),
+    (View.WEEK, date(2030, 12, 31), "30 Dec 2030 to 5 Jan 2031"),
+    (View.LIST, date(2030, 3, 29), "29 Mar to 27 Apr 2030"),
 ])  # fmt: skip
 def test_what_is_shown_in_words(view: View, on: date, words: str) -> None:
     assert period_in_words(view, on) == words

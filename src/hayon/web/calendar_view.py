@@ -23,7 +23,7 @@ class Chip:
     """One post of a calendar. `at` is in the zone of the person who looks.
 
     Its place is the time it is planned for, else the time at which it was handed in; a draft without a time has none.
-    `there` is the time in the zone it was planned in, in words, where that one shows another time.
+    `there` is the time in the zone it was planned in, in words, where that one shows another time; `there_zone` is that zone.
     """
 
     post_id: UUID
@@ -32,6 +32,7 @@ class Chip:
     version: int
     at: datetime
     there: str
+    there_zone: str
     words: str
     media_id: str | None
     platforms: tuple[str, ...]
@@ -50,6 +51,11 @@ class Chip:
     def offset(self) -> str:
         """How far from UTC, where the wall clock shows this time twice; else nothing."""
         return offset_of(self.at) if self.at.utcoffset() != self.at.replace(fold=1 - self.at.fold).utcoffset() else ""
+
+    @cached_property
+    def there_city(self) -> str:
+        """The last part of that zone's name, for where there is little room."""
+        return self.there_zone.rpartition("/")[2].replace("_", " ")
 
     @cached_property
     def names(self) -> str:
@@ -170,21 +176,19 @@ def lay_out(view: View, on: date, now: datetime, zone: ZoneInfo) -> Sheet:
 
 def chip_of(row: Any, zone: ZoneInfo, platform_of: Mapping[str, str]) -> Chip:
     """One post as it is shown to somebody in this zone. `platform_of` knows the platforms of their accounts by id."""
-    at = row.placed_at.astimezone(zone)
+    at, planned_in = row.placed_at.astimezone(zone), zone_of(row.timezone)
     return Chip(
         post_id=row.id, status=PostStatus(row.status), needs_attention=row.needs_attention, version=row.version, at=at,
-        there=_elsewhere(at, row.timezone) if row.scheduled_at is not None else "",
+        there=_elsewhere(at, planned_in) if row.scheduled_at is not None else "", there_zone=planned_in.key,
         words=" ".join((row.text or "").split()), media_id=row.media_id, platforms=_platforms(row, platform_of),
     )  # fmt: skip
 
 
-def _elsewhere(at: datetime, timezone: str) -> str:
-    zone = zone_of(timezone)
+def _elsewhere(at: datetime, zone: ZoneInfo) -> str:
     there = at.astimezone(zone)
     if there.utcoffset() == at.utcoffset():
         return ""
-    shown = f"{there:%H:%M}" if there.date() == at.date() else f"{there:%a} {there.day} {there:%b}, {there:%H:%M}"
-    return f"{shown} in {zone.key}"
+    return f"{there:%H:%M}" if there.date() == at.date() else f"{there:%a %H:%M}"
 
 
 def _platforms(row: Any, platform_of: Mapping[str, str]) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """Days, weeks and hours of a calendar as a time zone has them: dates in, moments out. No post and no page is known here."""
 
-import calendar
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -78,20 +77,15 @@ def slots_of(day: date, zone: ZoneInfo) -> list[Slot]:
 
 
 def period_in_words(view: View, on: date) -> str:
-    """What is shown, such as "March 2030" or "25 – 31 March 2030"."""
+    """What is shown, such as "March 2030" or "29 Apr to 5 May 2030"."""
     days = days_of(view, on)
     if view is View.MONTH:
         return f"{on:%B %Y}"
     first, last = days[0], days[-1]
-    if first.year != last.year:
-        return f"{in_words(first)} {first.year} – {in_words(last)} {last.year}"
-    shown = str(first.day) if first.month == last.month else in_words(first)
-    return f"{shown} – {in_words(last)} {last.year}"
-
-
-def in_words(day: date) -> str:
-    """A day and its month, such as "29 March"."""
-    return f"{day.day} {calendar.month_name[day.month]}"
+    if first.month == last.month:
+        return f"{first.day} to {last.day} {last:%B %Y}"
+    year = f" {first.year}" if first.year != last.year else ""
+    return f"{first.day} {first:%b}{year} to {last.day} {last:%b %Y}"
 
 
 def _walk(day: date, zone: ZoneInfo) -> Iterator[Slot]:

@@ -19,7 +19,7 @@ from hayon.store import posts as post_rows
 from hayon.store.database import Tx
 from hayon.web import posts
 from hayon.web.auth import Caller, csrf_token
-from hayon.web.calendar_view import LIST_PAGE, Sheet, chip_of, lay_out
+from hayon.web.calendar_view import LIST_PAGE, chip_of, lay_out
 from hayon.web.days import View, is_shown, period_in_words, step
 from hayon.web.desk import Desk, TheDesk
 from hayon.web.icons import mark_sheet, mark_use
@@ -181,7 +181,9 @@ def _why(error: Mistake, me: Caller) -> str:
             case "not_a_time":
                 said.append("Give a date and a time.")
             case "doubled_hour":
-                said.append(f"That time exists twice in {me.person.timezone}: the clocks go back over it. Which one do you mean?")
+                said.append(
+                    f"That time exists twice in {me.person.timezone}: the clocks go back over it. Which one do you mean?"
+                )
             case _:
                 said.append(plainly(problem.message))
     return f"{' '.join(dict.fromkeys(said))} It was not moved."
