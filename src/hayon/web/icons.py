@@ -52,13 +52,15 @@ def mark_sheet(platforms: tuple[str, ...]) -> Markup:
 
 
 @cache
-def mark_use(platform: str) -> Markup:
-    """`mark`, drawn once by a `mark_sheet` on the same page."""
-    if not mark(platform):
-        return Markup("")
-    return Markup(
-        '<svg class="mark {}" width="16" height="16" fill="currentColor" aria-hidden="true"><use href="#mark-{}"/></svg>'
-    ).format(platform, platform)
+def mark_row(platforms: tuple[str, ...], most: int) -> Markup:
+    """The signs of these platforms as a `mark_sheet` on the same page drew them, and how many there are beyond `most`."""
+    uses = [
+        Markup('<svg class="mark {}" width="16" height="16" fill="currentColor"><use href="#mark-{}"/></svg>').format(one, one)
+        for one in platforms[:most]
+        if mark(one)
+    ]
+    beyond = f"+{len(platforms) - most}" if len(platforms) > most else ""
+    return Markup('<span class="marks" aria-hidden="true">{}{}</span>').format(Markup("").join(uses), beyond)
 
 
 def _read(path: str) -> Markup:

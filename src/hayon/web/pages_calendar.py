@@ -22,7 +22,7 @@ from hayon.web.auth import Caller, csrf_token
 from hayon.web.calendar_view import LIST_PAGE, chip_of, lay_out
 from hayon.web.days import View, is_shown, period_in_words, step
 from hayon.web.desk import Desk, TheDesk
-from hayon.web.icons import mark_sheet, mark_use
+from hayon.web.icons import mark_row, mark_sheet
 from hayon.web.pages_draft import both_hours
 from hayon.web.pages_form import PageRoute, Sender, TheForm, Visitor, shape
 from hayon.web.pages_inside import go, show
@@ -204,7 +204,7 @@ async def _show(
     desk: Desk, me: Caller, where: Where, said: Said | None, *, after: str | None = None, part: bool = False, status: int = 200
 ) -> Response:  # fmt: skip
     facts = await _facts(desk, me, where, after)
-    facts |= {"said": said, "marks": mark_sheet(tuple(PLATFORM_NAMES)), "mark_use": mark_use, "states": STATES}
+    facts |= {"said": said, "marks": mark_sheet(tuple(PLATFORM_NAMES)), "mark_row": mark_row, "states": STATES}
     if part:
         inside = render("calendar_days.html", person=me.person, csrf=csrf_token(me.token or ""), **facts)
         return HTMLResponse(inside, status)

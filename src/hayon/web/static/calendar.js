@@ -121,6 +121,11 @@ document.addEventListener("keydown", (event) => {
   open.querySelector("summary").focus();
 });
 
+// What opens at the edge of the window comes into sight whole.
+document.addEventListener("toggle", (event) => {
+  if (event.target.matches("details.chip[open]")) event.target.querySelector(".panel").scrollIntoView({ block: "nearest" });
+}, true);
+
 // A week opens at the hours of the day, not at midnight.
 function toTheDay() {
   const week = document.querySelector(".week");
@@ -128,5 +133,5 @@ function toTheDay() {
   if (row) week.scrollTop = row.closest(".row-of").offsetTop - week.querySelector("header").offsetHeight;
 }
 
-document.addEventListener("htmx:afterSwap", toTheDay);
+for (const name of ["htmx:afterSwap", "htmx:historyRestore"]) document.addEventListener(name, toTheDay);
 toTheDay();
