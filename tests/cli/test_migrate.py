@@ -101,6 +101,34 @@ async def test_posts_of_an_older_version_are_too_late_when_they_said_so(
     assert [told[one] for one in ids] == [AT + timedelta(seconds=600), None, None, None, AT]
 
 
+async def test_posts_of_an_older_version_have_a_place_in_the_calendar(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their time; else when they were handed in, which is when they got their targets. A draft without a time has none."""
+    (tmp_path / "data").mkdir()
+    upgrade = command.upgrade
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "upgrade", lambda config, _: upgrade(config, "0005"))
+        await migrate(database_url)
+    database = Database(database_url)
+
+    def handed_in(tx: Tx) -> None:
+        tx.run(sa.update(targets).where(targets.c.id == ids[1]).values(created_at=AT + timedelta(days=2)))
+        for number in (2, 3):
+            tx.run(sa.delete(targets).where(targets.c.id == ids[number]))
+            tx.run(sa.update(posts).where(posts.c.id == ids[number]).values(status="DRAFT"))
+
+    try:
+        ids = await database.write(lambda tx: [_insert(tx, at, None, "pending") for at in (AT, None, AT, None)])
+        await database.write(handed_in)
+        await migrate(database_url)
+        found = await database.read(lambda tx: tx.all(sa.select(posts.c.id, posts.c.placed_at)))
+        places = {row.id: row.placed_at for row in found}
+    finally:
+        await database.close()
+    assert [places[one] for one in ids] == [AT, AT + timedelta(days=2), AT, None]
+
+
 def _insert(tx: Tx, scheduled_at: datetime | None, lateness: int | None, status: str) -> UUID:
     """A target with its post, in columns that shape 0005 has."""
     one, now = uuid4(), datetime.now(UTC)

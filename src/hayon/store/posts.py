@@ -167,6 +167,7 @@ def _written(writing: Writing, now: datetime) -> dict[str, Any]:
         "content": content_json(writing.content), "overrides": overrides_json(writing.overrides),
         "selected": {"platforms": list(writing.platforms), "accountIds": list(writing.account_ids)},
         "words": words_of(writing.content, writing.overrides), "scheduled_at": writing.scheduled_at, "timezone": writing.timezone,
+        "placed_at": writing.scheduled_at or (None if writing.draft else now),
         "max_lateness_seconds": writing.max_lateness_seconds, "traceparent": writing.traceparent, "updated_at": now,
     }  # fmt: skip
 

@@ -150,8 +150,10 @@ posts = sa.Table(
     sa.Column("traceparent", sa.Text, nullable=False, default="", server_default=""),  # of the request that wrote it last
     sa.Column("words", sa.Text, nullable=False, default="", server_default=""),  # all it says, case folded, to search in
     _at("created_at", null=False), _at("updated_at", null=False), _at("deleted_at"),
+    _at("placed_at"),  # where it stands in a calendar: its time, else when it was handed in; None: a draft without a time
     sa.Index("ix_posts_newest", "user_id", "created_at", "id"),
     sa.Index("ix_posts_state", "user_id", "status", "created_at", "id"),
+    sa.Index("ix_posts_user_id_placed_at", "user_id", "placed_at"),
     sa.Index("ix_posts_at_work", "updated_at",
              postgresql_where=sa.text("status IN ('PENDING', 'PROCESSING')"),
              sqlite_where=sa.text("status IN ('PENDING', 'PROCESSING')")),

@@ -39,6 +39,30 @@ def mark(platform: str) -> Markup:
     ).format(platform, inside)
 
 
+@cache
+def mark_sheet(platforms: tuple[str, ...]) -> Markup:
+    """The drawings of these platforms' signs, once for a page that shows hundreds: `mark_use` shows them. Nothing is seen of it."""
+    drawings = [
+        Markup('<symbol id="mark-{}" viewBox="0 0 24 24">{}</symbol>').format(one, _read(f"simple-icons/{one}.svg"))
+        for one in platforms
+    ]
+    return Markup('<svg width="0" height="0" class="visually-hidden" aria-hidden="true">{}</svg>').format(
+        Markup("").join(drawings)
+    )
+
+
+@cache
+def mark_row(platforms: tuple[str, ...], most: int) -> Markup:
+    """The signs of these platforms as a `mark_sheet` on the same page drew them, and how many there are beyond `most`."""
+    uses = [
+        Markup('<svg class="mark {}" width="16" height="16" fill="currentColor"><use href="#mark-{}"/></svg>').format(one, one)
+        for one in platforms[:most]
+        if mark(one)
+    ]
+    beyond = f"+{len(platforms) - most}" if len(platforms) > most else ""
+    return Markup('<span class="marks" aria-hidden="true">{}{}</span>').format(Markup("").join(uses), beyond)
+
+
 def _read(path: str) -> Markup:
     found = _DRAWING.search((_VENDOR / path).read_text("utf-8"))
     if found is None:

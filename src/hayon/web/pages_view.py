@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
@@ -12,6 +12,20 @@ from hayon.domain.schedule import read_zone
 from hayon.web import post_words, rendering
 from hayon.web.posts_view import ENDED, PlatformStatus, PostOut
 from hayon.web.wire import in_utc
+
+
+class InState(Protocol):
+    """What has the state of a post: the whole post, or what a list read of it."""
+
+    @property
+    def status(self) -> PostStatus:
+        """Where it stands."""
+        ...
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether its author is asked for something."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +60,7 @@ PLATFORM_NAMES = {
 }  # fmt: skip
 
 
-def show_post(post: PostOut) -> Shown:
+def show_post(post: InState) -> Shown:
     """The state of a whole post."""
     return ASKED if post.needs_attention else POSTS[post.status]
 
@@ -76,7 +90,7 @@ def may_be_denied(target: PlatformStatus, now: datetime) -> bool:
     return question is not None and (question.quiet_until is None or question.quiet_until <= now)
 
 
-def is_unsent(post: PostOut) -> bool:
+def is_unsent(post: InState) -> bool:
     """Whether it goes out only later or not at all, so that deleting it here leaves nothing anywhere."""
     return post.status in {PostStatus.DRAFT, PostStatus.SCHEDULED}
 
