@@ -47,9 +47,9 @@ def as_account(row: Row[Any]) -> Account:
     """The row without its secret."""
     return Account(
         id=row.id, user_id=row.user_id, platform=row.platform, host=row.host, remote_id=row.remote_id,
-        handle=row.handle, display_name=row.display_name, avatar_url=row.avatar_url, is_default=row.is_default,
-        health=row.health, needs_reconnection=row.needs_reconnection, health_message=row.health_message,
-        facts=row.facts or {},
+        handle=row.handle, display_name=row.display_name, avatar_url=row.avatar_url,
+        avatar_key=row.avatar_key, is_default=row.is_default, health=row.health, needs_reconnection=row.needs_reconnection,
+        health_message=row.health_message, facts=row.facts or {},
     )  # fmt: skip
 
 

@@ -3,16 +3,17 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Response
 from pydantic import Field, RootModel
 
 from hayon.accounts import Fate
 from hayon.domain.model import Account
-from hayon.errors import Invalid, Problem
+from hayon.errors import Invalid, NotFound, Problem
 from hayon.store import accounts, allowances
 from hayon.store.database import Tx
 from hayon.web.auth import MayConnect, MayRead
 from hayon.web.desk import Desk, TheDesk
+from hayon.web.media import HARMLESS
 from hayon.web.mending import find_mend
 from hayon.web.problems import refusals
 from hayon.web.wire import Answered, Moment, Text, Word
@@ -44,7 +45,10 @@ class Health(Answered):
 
 
 class AccountOut(Answered):
-    """A connected account, without its secrets. `rules` are the platform's limits for this account."""
+    """A connected account, without its secrets. `rules` are the platform's limits for this account.
+
+    `avatarUrl` is where the platform shows its picture; `avatarCopyUrl` where we keep a small copy, if there is one by now.
+    """
 
     account_id: UUID
     platform: str
@@ -52,6 +56,7 @@ class AccountOut(Answered):
     handle: str
     display_name: str
     avatar_url: str | None
+    avatar_copy_url: str | None
     is_default: bool
     health: Health
     rules: dict[str, Any]
@@ -120,6 +125,20 @@ async def get_account(account_id: AccountId, me: MayRead, desk: TheDesk) -> Acco
     return await desk.hayon.database.read(read)
 
 
+@router.get(
+    "/{which}/avatar",
+    response_model=None,
+    responses=refusals(401, 403, 404)
+    | {200: {"description": "A JPEG, 128 pixels a side.", "content": {"image/jpeg": {}}}},
+)
+async def read_avatar(account_id: AccountId, me: MayRead, desk: TheDesk) -> Response:
+    """The copy of the account's picture, to its owner; 404 while there is none."""
+    row = await desk.hayon.database.read(accounts.get_row, account_id, me.person.id)
+    if row.avatar_key is None:
+        raise NotFound("There is no picture of this account here.")
+    return Response(await desk.hayon.media.read(row.avatar_key), media_type="image/jpeg", headers=HARMLESS)
+
+
 @router.post("/{which}", status_code=201, responses=refusals(401, 403))
 async def connect_account(which: Which, given: Credentials, me: MayConnect, desk: TheDesk) -> AccountOut:
     """Connects an account of a platform; the platform is asked whose credentials these are before they are kept."""
@@ -186,11 +205,20 @@ def farewell(unfinished: int) -> str:
     )
 
 
+def find_copy_url(account: Account) -> str | None:
+    """Where the copy of its picture is shown to its owner. Another picture has another address, so that none is shown for long."""
+    if account.avatar_key is None:
+        return None
+    word = account.avatar_key.rsplit("/", 1)[-1][:8]
+    return f"/api/accounts/{account.id}/avatar?v={word}"
+
+
 def account_out(desk: Desk, account: Account) -> AccountOut:
     """An account as the API shows it."""
     return AccountOut(
         account_id=account.id, platform=account.platform, host=account.host, handle=account.handle,
-        display_name=account.display_name, avatar_url=account.avatar_url, is_default=account.is_default,
+        display_name=account.display_name, avatar_url=account.avatar_url,
+        avatar_copy_url=find_copy_url(account), is_default=account.is_default,
         health=Health(
             status=account.health, needs_reconnection=account.needs_reconnection, message=account.health_message,
             mend=find_mend(account.platform, account.health),
