@@ -215,6 +215,12 @@ def get_post(tx: Tx, post_id: UUID, user_id: UUID) -> PostView:
     return PostView(row, _targets_of(tx, [post_id]))
 
 
+def has_handed_in(tx: Tx, user_id: UUID) -> bool:
+    """Whether this person has ever handed in a post; drafts alone are none."""
+    handed_in = sa.select(posts.c.id).where(posts.c.user_id == user_id, posts.c.status != PostStatus.DRAFT)
+    return tx.first(handed_in.limit(1)) is not None
+
+
 def list_posts(
     tx: Tx, user_id: UUID, *, statuses: Sequence[str] = (), before: tuple[datetime, UUID] | None = None, limit: int = 50
 ) -> list[PostView]:

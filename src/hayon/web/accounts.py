@@ -1,5 +1,6 @@
 """The routes of accounts: connect with credentials in hand, list, check, make one the default, disconnect."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from fastapi import APIRouter, Path, Response
 from pydantic import Field, RootModel
 
 from hayon.accounts import Fate
+from hayon.domain.allowance import Told
 from hayon.domain.model import Account
 from hayon.errors import Invalid, NotFound, Problem
 from hayon.store import accounts, allowances
@@ -76,16 +78,24 @@ class AllowanceOut(Answered):
     name: str
     left: int
     limit: int | None
+    window_seconds: int | None
     resets_at: Moment | None
     told_at: Moment
 
 
 class AccountWhole(AccountOut):
-    """An account, and what it may still do. `blockedUntil`: its platform asked it to wait; `unfinishedTargets` wait for it."""
+    """An account, and what it may still do. `blockedUntil`: its platform asked it to wait; `unfinishedTargets` wait for it.
+
+    `renewsAt`: when its credential is renewed even if nobody uses it, so that it does not run out; `renewalFailures` of that
+    in a row.
+    """
 
     allowances: list[AllowanceOut]
     blocked_until: Moment | None
     unfinished_targets: int
+    connected_at: Moment
+    renews_at: Moment | None
+    renewal_failures: int
 
 
 class Disconnected(Answered):
@@ -110,17 +120,7 @@ async def get_account(account_id: AccountId, me: MayRead, desk: TheDesk) -> Acco
 
     def read(tx: Tx) -> AccountWhole:
         row = accounts.get_row(tx, account_id, me.person.id)
-        told = allowances.list_told(tx, str(account_id))
-        return AccountWhole(
-            **dict(account_out(desk, accounts.as_account(row))),
-            allowances=[
-                AllowanceOut(
-                    name=one.name, left=one.left, limit=one.limit, resets_at=one.resets_at, told_at=one.told_at
-                )
-                for one in told
-            ],
-            blocked_until=row.blocked_until, unfinished_targets=accounts.count_unfinished(tx, me.person.id).get(account_id, 0),
-        )  # fmt: skip
+        return _whole(desk, row, allowances.list_told(tx, str(account_id)), accounts.count_unfinished(tx, me.person.id))
 
     return await desk.hayon.database.read(read)
 
@@ -205,6 +205,18 @@ def farewell(unfinished: int) -> str:
     )
 
 
+async def list_whole(desk: Desk, user_id: UUID) -> list[AccountWhole]:
+    """All accounts of this person, each as `GET /api/accounts/{which}` tells it."""
+
+    def read(tx: Tx) -> list[AccountWhole]:
+        rows = accounts.list_rows(tx, user_id)
+        told = allowances.list_told_of(tx, [row.id for row in rows])
+        unfinished = accounts.count_unfinished(tx, user_id)
+        return [_whole(desk, row, told.get(row.id, []), unfinished) for row in rows]
+
+    return await desk.hayon.database.read(read)
+
+
 def find_copy_url(account: Account) -> str | None:
     """Where the copy of its picture is shown to its owner. Another picture has another address, so that none is shown for long."""
     if account.avatar_key is None:
@@ -224,4 +236,19 @@ def account_out(desk: Desk, account: Account) -> AccountOut:
             mend=find_mend(account.platform, account.health),
         ),
         rules=desk.hayon.platforms[account.platform].rules(account.facts).as_json(),
+    )  # fmt: skip
+
+
+def _whole(desk: Desk, row: Any, told: Sequence[Told], unfinished: Mapping[UUID, int]) -> AccountWhole:
+    return AccountWhole(
+        **dict(account_out(desk, accounts.as_account(row))),
+        allowances=[
+            AllowanceOut(
+                name=one.name, left=one.left, limit=one.limit, window_seconds=one.seconds, resets_at=one.resets_at,
+                told_at=one.told_at,
+            )
+            for one in told
+        ],
+        blocked_until=row.blocked_until, unfinished_targets=unfinished.get(row.id, 0), connected_at=row.connected_at,
+        renews_at=row.renew_at, renewal_failures=row.renew_failures,
     )  # fmt: skip

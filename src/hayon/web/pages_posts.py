@@ -21,6 +21,7 @@ from hayon.web.pages_form import Form, PageRoute, Sender, TheForm, Visitor, new_
 from hayon.web.pages_inside import NOTICES_SHOWN, go, show, unknown_button
 from hayon.web.pages_view import render
 from hayon.web.posts_schema import PostIn, PostPatch, Resolution, as_handed
+from hayon.web.steps import find_steps
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -177,7 +178,7 @@ async def show_home(
         draft = Draft(timezone=me.person.timezone, account_ids=defaults if len(defaults) == 1 else [])
     return await show(
         desk, me, "home.html", told=told, problems=problems, status=status, here="posts", posts=shown.posts,
-        older=shown.next_cursor, accounts=mine, form=draft, kinds=TAKEN, said=None,
+        older=shown.next_cursor, accounts=mine, form=draft, kinds=TAKEN, said=None, steps=await find_steps(desk, me),
     )  # fmt: skip
 
 
