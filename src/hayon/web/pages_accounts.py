@@ -20,7 +20,7 @@ from hayon.web.desk import Desk, TheDesk
 from hayon.web.pages_connecting import SENT, SHOWN_AGAIN, connect_forms, page_way
 from hayon.web.pages_form import Form, PageRoute, Sender, TheForm, Visitor, shape
 from hayon.web.pages_inside import go, show, unknown_button
-from hayon.web.pages_left import show_left
+from hayon.web.pages_left import list_left
 from hayon.web.pages_view import PLATFORM_NAMES
 from hayon.web.problems import answer_page
 from hayon.web.steps import find_steps
@@ -194,5 +194,5 @@ async def _accounts(
         desk, me, "accounts.html", told=told, heading=NOT_CONNECTED, problems=problems, status=status, here="accounts",
         accounts=mine, forms=connect_forms(desk.hayon.settings, typed), ways=ways,
         tried=form.text("platform") if form else "", fresh=told == "connect", steps=await find_steps(desk, me),
-        left={one.account_id: [show_left(each, me.person.timezone, now) for each in one.allowances] for one in mine},
+        left={one.account_id: list_left(one.allowances, me.person.timezone, now) for one in mine},
     )  # fmt: skip

@@ -1,10 +1,12 @@
 """What is left of an account's allowances, in words and as a measure. What that means for posts is decided elsewhere."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from markupsafe import Markup
 
+from hayon.domain.allowance import POSTS
 from hayon.web.accounts import AllowanceOut
 from hayon.web.pages_view import Shown, moment
 
@@ -24,6 +26,11 @@ class Left:
     limit: int | None
     little: Shown | None
     told_at: datetime
+
+
+def list_left(told: Iterable[AllowanceOut], timezone: str, now: datetime) -> list[Left]:
+    """All that is left, posts first: by them publishing is counted."""
+    return [show_left(one, timezone, now) for one in sorted(told, key=lambda one: (one.name != POSTS, one.name))]
 
 
 def show_left(one: AllowanceOut, timezone: str, now: datetime) -> Left:
