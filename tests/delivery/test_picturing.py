@@ -28,19 +28,19 @@ from tests.outgoing.peer import Arrived, Peer
 
 
 class Gallery(Peer):
-    """The platform's server: what it answers at its paths, bytes for a picture or a whole answer; 404 elsewhere."""
+    """The platform's server: what it answers at its paths, bytes for a picture, or an answer's head and body; 404 elsewhere."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(self._answer, **options)
-        self.shows: dict[str, bytes | str] = {}
+        self.shows: dict[str, bytes | tuple[str, bytes]] = {}
 
     @property
     def asked(self) -> list[str]:
         return [arrived.path for arrived in self.requests]
 
     async def _answer(self, peer: Peer, arrived: Arrived, writer: asyncio.StreamWriter) -> None:
-        held = self.shows.get(arrived.path, "404 No\r\nContent-Type: text/plain")
-        head, body = ("200 OK\r\nContent-Type: image/png", held) if isinstance(held, bytes) else (held, b"")
+        held = self.shows.get(arrived.path, ("404 No\r\nContent-Type: text/plain", b""))
+        head, body = ("200 OK\r\nContent-Type: image/png", held) if isinstance(held, bytes) else held
         writer.write(f"HTTP/1.1 {head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
         await writer.drain()
 
@@ -139,17 +139,17 @@ async def test_connected_again_it_is_copied_again(house: House, gallery: Gallery
     assert (await row_of(house)).avatar_key is not None
 
 
-HOSTILE = {
+HOSTILE: dict[str, bytes | tuple[str, bytes]] = {
     "huge": b"\x89PNG\r\n\x1a\n" + b"\0" * picturing.LARGEST,
     "a bomb": png_bomb(20_000),
     "no picture": b"<script>alert(1)</script>",
     "a drawing that can act": b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>',
     "cut off": saved(photo(), "JPEG")[:300],
-    "a page": "200 OK\r\nContent-Type: text/html",
-    "nothing": "404 No\r\nContent-Type: image/png",
-    "not whole": "206 Part\r\nContent-Type: image/png",
-    "in circles": "302 Go\r\nLocation: /a.png",
-    "to a private address": "302 Go\r\nLocation: http://127.0.0.1:{private}/secret.png",
+    "a page": ("200 OK\r\nContent-Type: text/html", saved(photo(), "PNG")),
+    "nothing": ("404 No\r\nContent-Type: image/png", saved(photo(), "PNG")),
+    "not whole": ("206 Part\r\nContent-Type: image/png", saved(photo(), "PNG")),
+    "in circles": ("302 Go\r\nLocation: /a.png", b""),
+    "to a private address": ("302 Go\r\nLocation: http://127.0.0.1:{private}/secret.png", b""),
 }
 
 
@@ -160,7 +160,9 @@ async def test_whatever_else_lies_there_is_not_kept_and_harms_nothing(
     async with Gallery() as private:
         private.shows["/secret.png"] = saved(photo(), "PNG")
         held = HOSTILE[what]
-        gallery.shows["/a.png"] = held.replace("{private}", str(private.port)) if isinstance(held, str) else held
+        if isinstance(held, tuple):
+            held = (held[0].replace("{private}", str(private.port)), held[1])
+        gallery.shows["/a.png"] = held
         await show(house, gallery)
         assert await duty.copy_once() == 1
     row = await row_of(house)
