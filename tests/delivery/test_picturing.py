@@ -142,6 +142,7 @@ async def test_connected_again_it_is_copied_again(house: House, gallery: Gallery
 HOSTILE: dict[str, bytes | tuple[str, bytes]] = {
     "huge": b"\x89PNG\r\n\x1a\n" + b"\0" * picturing.LARGEST,
     "a bomb": png_bomb(20_000),
+    "more than a face": saved(Image.new("L", (5_000, 5_000)), "PNG"),
     "no picture": b"<script>alert(1)</script>",
     "a drawing that can act": b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>',
     "cut off": saved(photo(), "JPEG")[:300],

@@ -7,12 +7,15 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from hayon.errors import NotFound
+from hayon.media.contract import unfit
 from hayon.media.metadata import strip
 from hayon.media.pictures import in_workshop, open_picture
 from hayon.media.sniffing import SNIFFED, sniff
 from hayon.media.videos import take_still
 
 LONGEST_SIDE, PORTRAIT_SIDE = 320, 128
+LARGEST_PORTRAIT = 16_000_000
+"""In pixels of the picture that it is drawn from."""
 _GROUND = "white"
 
 
@@ -38,8 +41,18 @@ async def thumbnail(source: Path | bytes) -> bytes:
 
 
 async def portrait(content: bytes) -> bytes:
-    """A square JPEG of the middle of a picture, 128 pixels a side: somebody's face in a list. Raises Invalid."""
-    return await in_workshop(partial(_small, content, PORTRAIT_SIDE, square=True))
+    """A square JPEG of the middle of a picture, 128 pixels a side: somebody's face in a list. Raises Invalid.
+
+    It is drawn unasked, so that it may take less than a picture that somebody uploads.
+    """
+
+    def work() -> bytes:
+        with open_picture(content) as picture:
+            if picture.width * picture.height > LARGEST_PORTRAIT:
+                raise unfit("too_many_pixels", f"A face has no more than {LARGEST_PORTRAIT:,} pixels.")
+        return _small(content, PORTRAIT_SIDE, square=True)
+
+    return await in_workshop(work)
 
 
 def _small(content: bytes, side: int = LONGEST_SIDE, *, square: bool = False) -> bytes:
