@@ -19,6 +19,7 @@ from hayon.delivery.deliver import Delivery, Times
 from hayon.delivery.files import Files
 from hayon.delivery.locating import Locating
 from hayon.delivery.mirroring import Mirroring
+from hayon.delivery.picturing import Picturing
 from hayon.delivery.relay import Relay
 from hayon.delivery.renewing import Renewing
 from hayon.delivery.ringing import Ringing
@@ -80,6 +81,7 @@ class Hayon:
     tending: Tending
     locating: Locating
     renewing: Renewing
+    picturing: Picturing
     leaving: Leaving
     wakeups: Wakeups
     agreement: Agreement
@@ -100,7 +102,7 @@ class Hayon:
             duties |= {
                 "sweep": self.relay.sweep(), "parking": self.mirroring.run(), "media": self.tending.run(),
                 "locating": self.locating.run(), "leaving": self.leaving.run(),
-                "renewing": self.renewing.run(),
+                "renewing": self.renewing.run(), "picturing": self.picturing.run(),
             }  # fmt: skip
             if self.broker.by_name:
                 duties["ring"] = self.ringing.run()
@@ -235,6 +237,7 @@ def _put_together(settings: Settings, database: Database, outgoing: Outgoing) ->
         Mirroring(database, broker, every=settings.sweep_every), Tending(database, media),
         Locating(database, accounts, platforms, outgoing, poll=settings.poll),
         Renewing(database, accounts, every=settings.sweep_every),
+        Picturing(database, media, outgoing, every=settings.sweep_every),
         Leaving(
             database, vault, outgoing, open_postbox(settings.smtp_url, settings.mail_from),
             public_url=public_address(settings), poll=settings.poll,

@@ -95,6 +95,7 @@ async def test_who_lets_us_in_is_connected_and_can_be_checked(stage: Stage) -> N
     known = stage.connected
     assert (connected.remote_id, connected.host, connected.handle) == (known.remote_id, known.host, known.handle)
     assert (connected.display_name, connected.avatar_url) == (known.display_name, known.avatar_url)
+    assert str(known.avatar_url).startswith(f"{stage.url}/portraits/")
     credential = json.loads(json.dumps(dict(connected.credential)))
     assert (await stage.adapter.check(stage.account, credential, stage.outgoing)).remote_id == known.remote_id
     renew_at = stage.adapter.renew_at(credential)

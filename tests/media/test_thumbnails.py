@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageStat
 
 from hayon.errors import Invalid, NotFound
-from hayon.media import thumbnail
+from hayon.media import portrait, thumbnail
 from tests.media.drawing import SECRETS, animation, corner, photo, png_bomb, saved, talkative
 from tests.media.filming import film
 
@@ -38,6 +38,23 @@ async def test_it_is_upright_silent_and_never_larger() -> None:
     assert not any(secret in made for secret in SECRETS)
     assert opened(await thumbnail(saved(photo(80, 60), "PNG"))).size == (80, 60)
     assert opened(await thumbnail(saved(Image.new("RGB", (2, 5000)), "PNG"))).size == (1, 320)
+
+
+@pytest.mark.parametrize("size", [(900, 300), (300, 900), (60, 40)])
+async def test_a_portrait_is_the_middle_of_a_picture_square_and_silent(size: tuple[int, int]) -> None:
+    drawn = photo(*size)
+    drawn.paste("blue", (size[0] // 3, size[1] // 3, 2 * size[0] // 3, 2 * size[1] // 3))
+    made = await portrait(talkative("JPEG", picture=drawn))
+    assert opened(made).size == (128, 128)
+    red, green, blue = opened(made).getpixel((64, 64))
+    assert blue > 200
+    assert max(red, green) < 100
+    assert not any(secret in made for secret in SECRETS)
+
+
+async def test_a_portrait_of_too_many_pixels_is_refused() -> None:
+    with pytest.raises(Invalid, match="A face has"):
+        await portrait(saved(Image.new("L", (5_000, 5_000)), "PNG"))
 
 
 async def test_an_animation_shows_its_first_picture() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hayon.errors import Misconfigured, Rejected, Unconfirmed, Unreachable
 from hayon.outgoing import Outgoing, Request, wire
 from hayon.outgoing.addresses import is_public
-from tests.outgoing.peer import Arrived, Peer, answer_with
+from tests.outgoing.peer import Arrived, Behave, Peer, answer_with
 
 PRIVATE = [
     "0.0.0.0", "0.1.2.3", "10.0.0.1", "10.255.255.255", "100.64.0.1", "100.100.100.200", "127.0.0.1", "127.255.255.254",
@@ -187,6 +187,61 @@ async def test_a_redirect_to_a_port_where_no_web_server_is_expected_is_refused(o
     async with Peer(answer_with(raw)) as peer:
         with pytest.raises(Unreachable, match="Port 22"):
             await outgoing.fetch_public(peer.url, largest=100, accept="")
+
+
+def leading(**ways: str) -> Behave:
+    """A server that leads on from some paths, and holds a picture at all others."""
+
+    async def behave(peer: Peer, arrived: Arrived, writer: asyncio.StreamWriter) -> None:
+        to = ways.get(arrived.path.strip("/"))
+        raw = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 2\r\n\r\nok"
+        if to is not None:
+            raw = f"HTTP/1.1 302 Go\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n".encode()
+        writer.write(raw)
+        await writer.drain()
+
+    return behave
+
+
+async def test_a_servers_own_pictures_may_be_where_the_operator_said_that_it_is(
+    make_outgoing: Callable[..., Outgoing],
+) -> None:
+    async with Peer() as other:
+        ways = {"on": "/there", "away": f"{other.url}/secret"}
+        async with Peer(leading(**ways)) as home:
+            outgoing = make_outgoing(allow_private_addresses=False, trusted_origins=[home.url])
+
+            async def fetch(path: str, named_by: str = f"{home.url}/api", at: str = home.url) -> int:
+                return (
+                    await outgoing.fetch_public(f"{at}/{path}", largest=100, accept="image/", named_by=named_by)
+                ).status
+
+            assert (await fetch("a.png"), await fetch("on")) == (200, 200)
+            asked = len(home.requests)
+            for path, named_by, at in (
+                ("a.png", "", home.url),
+                ("a.png", other.url, home.url),
+                ("a.png", other.url, other.url),
+                ("a.png", f"{home.url}/api", other.url),
+            ):
+                with pytest.raises(Unreachable):
+                    await fetch(path, named_by, at)
+            assert len(home.requests) == asked
+            with pytest.raises(Unreachable):
+                await fetch("away")
+    assert other.connections == 0
+
+
+@pytest.mark.usefixtures("only_two_is_public")
+async def test_who_was_led_away_does_not_come_back_as_somebody_who_is_trusted(
+    make_outgoing: Callable[..., Outgoing],
+) -> None:
+    async with Peer() as home, Peer(leading(back=f"{home.url}/secret"), address="127.0.0.2") as away:
+        home.behave = leading(out=f"{away.url}/back")
+        outgoing = make_outgoing(allow_private_addresses=False, trusted_origins=[home.url], resolver=_resolver)
+        with pytest.raises(Unreachable):
+            await outgoing.fetch_public(f"{home.url}/out", largest=100, accept="image/", named_by=home.url)
+    assert ([one.path for one in home.requests], [one.path for one in away.requests]) == (["/out"], ["/back"])
 
 
 async def test_redirects_are_followed_as_far_as_allowed(outgoing: Outgoing) -> None:

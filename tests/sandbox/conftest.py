@@ -58,7 +58,9 @@ class Http:
         async with self.session.request(method, self.url + path, **options) as answer:
             raw = await answer.read()
             is_json = "json" in answer.headers.get("content-type", "")
-            return Reply(answer.status, await answer.json() if is_json else raw.decode(), answer.headers)
+            return Reply(
+                answer.status, await answer.json() if is_json else raw.decode("utf-8", "replace"), answer.headers
+            )
 
 
 @dataclass

@@ -1,11 +1,14 @@
 """The pages: what a person sees of what has landed, and that nothing of it can do harm."""
 
 import re
+from io import BytesIO
 from typing import Any
 
 import pytest
+from PIL import Image
 from tests.sandbox.conftest import Bluesky, Http, Mastodon
 
+from hayon.sandbox import portraits
 from hayon.sandbox.bluesky.cards import segments_of
 from hayon.sandbox.bluesky.pds import pds_of
 from hayon.sandbox.cards import Segment
@@ -134,3 +137,15 @@ async def test_styles_are_served(http: Http) -> None:
     for path, kind in (("sandbox.css", "text/css"), ("icon.svg", "image/svg+xml"), ("avatar.svg", "image/svg+xml")):
         answer = await http("GET", f"/static/{path}")
         assert (answer.status, answer.headers["content-type"].split(";")[0]) == (200, kind)
+
+
+async def test_people_show_pictures_of_themselves() -> None:
+    ada, grace = portraits.draw("Ada"), portraits.draw("Grace 🐘")
+    assert ada != grace
+    with Image.open(BytesIO(grace)) as picture:
+        assert (picture.format, picture.size) == ("PNG", (256, 256))
+
+
+async def test_pictures_of_people_are_served(http: Http) -> None:
+    answer = await http("GET", "/portraits/Grace%20%F0%9F%90%98.png")
+    assert (answer.status, answer.headers["content-type"]) == (200, "image/png")

@@ -105,6 +105,7 @@ class Account:
     handle: str
     display_name: str = ""
     avatar_url: str | None = None
+    avatar_key: str | None = None
     is_default: bool = False
     health: str = "active"
     needs_reconnection: bool = False

@@ -16,9 +16,10 @@ from hayon.media.fitting import fit_bytes
 from hayon.media.folder import LocalFolder
 from hayon.media.reach import Reach
 from hayon.media.renditions import fit_picture, keep_thumbnail
-from hayon.media.thumbnails import thumbnail
+from hayon.media.thumbnails import portrait, thumbnail
 
 __all__ = [
     "KINDS", "LARGEST_PICTURE", "LARGEST_UPLOAD", "LARGEST_VIDEO", "Grant", "LocalFolder", "Measured", "MediaStore", "Reach",
-    "Served", "clean_file", "fit_bytes", "fit_picture", "keep_thumbnail", "measure_file", "temp_key", "thumbnail",
+    "Served", "clean_file", "fit_bytes", "fit_picture", "keep_thumbnail", "measure_file", "portrait", "temp_key",
+    "thumbnail",
 ]  # fmt: skip

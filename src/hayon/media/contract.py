@@ -80,7 +80,8 @@ class Served:
 
 
 class MediaStore(Protocol):
-    """Files under keys: `temp/{userId}/{uuid}.ext` for uploads, `posts/{userId}/{postId}/{n}.ext` for posts' own copies.
+    """Files under keys: `temp/{userId}/{uuid}.ext` for uploads and for the pictures of accounts,
+    `posts/{userId}/{postId}/{n}.ext` for posts' own copies.
 
     Beside a file may be renditions of it, made by ourselves: 16 hex digits stand before their ending
     (`temp/{userId}/{uuid}.{word}.jpg`). They are files like all others, and go when the file goes whose they are.
@@ -183,7 +184,7 @@ class MediaStore(Protocol):
 
 
 def temp_key(user_id: UUID, mime: str) -> str:
-    """A new key for an upload of this person. Raises Invalid for a type that is not taken."""
+    """A new key for an upload of this person, or a picture that was copied for them. Raises Invalid for a type that is not taken."""
     if mime not in KINDS:
         raise Invalid([Problem("mimeType", "kind", f"{mime or 'A file without a type'} is not taken. {TAKEN}")])
     return f"temp/{user_id}/{uuid4()}.{KINDS[mime]}"

@@ -7,12 +7,15 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from hayon.errors import NotFound
+from hayon.media.contract import unfit
 from hayon.media.metadata import strip
 from hayon.media.pictures import in_workshop, open_picture
 from hayon.media.sniffing import SNIFFED, sniff
 from hayon.media.videos import take_still
 
-LONGEST_SIDE = 320
+LONGEST_SIDE, PORTRAIT_SIDE = 320, 128
+LARGEST_PORTRAIT = 16_000_000
+"""In pixels of the picture that it is drawn from."""
 _GROUND = "white"
 
 
@@ -37,16 +40,34 @@ async def thumbnail(source: Path | bytes) -> bytes:
     return await take_still(source) if made is None else made
 
 
-def _small(content: bytes) -> bytes:
+async def portrait(content: bytes) -> bytes:
+    """A square JPEG of the middle of a picture, 128 pixels a side: somebody's face in a list. Raises Invalid.
+
+    It is drawn unasked, so that it may take less than a picture that somebody uploads.
+    """
+
+    def work() -> bytes:
+        with open_picture(content) as picture:
+            if picture.width * picture.height > LARGEST_PORTRAIT:
+                raise unfit("too_many_pixels", f"A face has no more than {LARGEST_PORTRAIT:,} pixels.")
+        return _small(content, PORTRAIT_SIDE, square=True)
+
+    return await in_workshop(work)
+
+
+def _small(content: bytes, side: int = LONGEST_SIDE, *, square: bool = False) -> bytes:
     with open_picture(content) as picture:
         profile = picture.info.get("icc_profile") if picture.mode == "RGB" else None
-        picture.draft("RGB", (2 * LONGEST_SIDE, 2 * LONGEST_SIDE))
+        picture.draft("RGB", (2 * side, 2 * side))
         small = ImageOps.exif_transpose(picture)
         if small.mode.startswith("I"):  # sixteen bits of grey
             small = small.convert("I").point(lambda value: value / 256).convert("L")
         if small.mode in ("P", "PA", "LA", "La", "RGBa", "RGBA") or "transparency" in small.info:
             small = small.convert("RGBA")
-        small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
+        if square:
+            small = ImageOps.fit(small, (side, side), Image.Resampling.LANCZOS)
+        else:
+            small.thumbnail((side, side), Image.Resampling.LANCZOS)
         if small.mode == "RGBA":
             ground = Image.new("RGB", small.size, _GROUND)
             ground.paste(small, mask=small.getchannel("A"))

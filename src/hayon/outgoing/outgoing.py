@@ -135,20 +135,26 @@ class Outgoing:
         hops: int = 3,
         cut: bool = False,
         deadline: Deadline | None = None,
+        named_by: str = "",
     ) -> Answer:
         """What a page or picture that a user or a remote answer named holds, over at most `hops` redirects.
 
-        No origin is trusted here. `accept` are beginnings of content types ("text/html", "image/"); an answer with a
+        No origin is trusted here, but for that of `named_by`, the server whose answer named the address: while the way
+        does not leave it, it may be where the operator said that it is. `accept` are beginnings of content types ("text/html", "image/"); an answer with a
         good status and another type is Rejected unread. `cut` gives the first `largest` bytes of a larger answer
         instead of raising Unconfirmed. Raises as `send` does.
         """
         kinds = (accept,) if isinstance(accept, str) else tuple(accept)
         wanted = ", ".join(f"{kind}*" if kind.endswith("/") else kind for kind in kinds if kind) or "*/*"
         deadline = deadline or Deadline.after(self._timeout_seconds)
-        guarded = not self._allow_private_addresses
         here = read_url(url)
+        home = origin_of(read_url(named_by)) if named_by else ""
+        at_home = home in self._trusted
         for _ in range(hops + 1):
-            refuse_port(here)
+            at_home = at_home and origin_of(here) == home  # who was led away once comes back as a stranger
+            guarded = not at_home and not self._allow_private_addresses
+            if not at_home:
+                refuse_port(here)
             request = Request("GET", str(here), headers={"Accept": wanted}, largest_answer=largest)
             answer = await self._exchange(request, here, deadline, guarded=guarded, kinds=kinds, cut=cut)
             if answer.status not in _REDIRECTS or "location" not in answer.headers:

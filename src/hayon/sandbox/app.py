@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import uvicorn
 from starlette.applications import Starlette
 
-from hayon.sandbox import timeline
+from hayon.sandbox import portraits, timeline
 from hayon.sandbox.connection import CuttableProtocol
 from hayon.sandbox.control import Control
 from hayon.sandbox.pages import Pages
@@ -31,6 +31,7 @@ def build(world: World) -> Starlette:
             *(route for site in sites for route in site.pages(world, pages)),
             *Control(world).routes(),
             *timeline.routes(world, pages),
+            *portraits.routes(),
         ]
     )
 

@@ -47,16 +47,27 @@ def as_account(row: Row[Any]) -> Account:
     """The row without its secret."""
     return Account(
         id=row.id, user_id=row.user_id, platform=row.platform, host=row.host, remote_id=row.remote_id,
-        handle=row.handle, display_name=row.display_name, avatar_url=row.avatar_url, is_default=row.is_default,
-        health=row.health, needs_reconnection=row.needs_reconnection, health_message=row.health_message,
-        facts=row.facts or {},
+        handle=row.handle, display_name=row.display_name, avatar_url=row.avatar_url,
+        avatar_key=row.avatar_key, is_default=row.is_default, health=row.health, needs_reconnection=row.needs_reconnection,
+        health_message=row.health_message, facts=row.facts or {},
     )  # fmt: skip
 
 
 def list_accounts(tx: Tx, user_id: UUID) -> list[Account]:
     """The person's connected accounts, by platform and in the order they were connected."""
+    return [as_account(row) for row in list_rows(tx, user_id)]
+
+
+def list_rows(tx: Tx, user_id: UUID) -> Sequence[Row[Any]]:
+    """Their rows, with what is planned for each; the credentials in them stay sealed."""
     statement = sa.select(accounts).where(accounts.c.user_id == user_id, accounts.c.disconnected_at.is_(None))
-    return [as_account(row) for row in tx.all(statement.order_by(accounts.c.platform, accounts.c.connected_at))]
+    return tx.all(statement.order_by(accounts.c.platform, accounts.c.connected_at))
+
+
+def count_connected(tx: Tx, user_id: UUID) -> int:
+    """How many accounts the person has connected."""
+    connected = sa.select(sa.func.count()).select_from(accounts)
+    return int(tx.value(connected.where(accounts.c.user_id == user_id, accounts.c.disconnected_at.is_(None))))
 
 
 def get_row(tx: Tx, account_id: UUID, user_id: UUID | None = None) -> Row[Any]:

@@ -72,6 +72,16 @@ def list_told(tx: Tx, scope: str) -> list[Told]:
     return [as_told(row) for row in rows]
 
 
+def list_told_of(tx: Tx, account_ids: Sequence[UUID]) -> dict[UUID, list[Told]]:
+    """All that was told of each of these accounts, by name; an account of which nothing was told is not named."""
+    scopes = {str(account_id): account_id for account_id in account_ids}
+    statement = sa.select(allowances).where(allowances.c.scope.in_(scopes)).order_by(allowances.c.name)
+    found: dict[UUID, list[Told]] = {}
+    for row in tx.all(statement) if scopes else ():
+        found.setdefault(scopes[row.scope], []).append(as_told(row))
+    return found
+
+
 def find_posts(tx: Tx, account_ids: Sequence[UUID]) -> dict[UUID, Told]:
     """What was told of the posts of these accounts."""
     if not account_ids:

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Row
 from hayon.domain.model import Media
 from hayon.errors import Conflict, NotFound
 from hayon.store.database import Tx
-from hayon.store.schema import media, post_media, posts
+from hayon.store.schema import accounts, media, post_media, posts
 
 
 def as_media(row: Row[Any]) -> Media:
@@ -107,5 +107,7 @@ def forget(tx: Tx, media_id: UUID) -> bool:
 
 
 def is_known(tx: Tx, key: str) -> bool:
-    """Whether an upload of anybody is kept under this key."""
-    return tx.first(sa.select(media.c.id).where(media.c.key == key)) is not None
+    """Whether an upload of anybody, or the picture of an account, is kept under this key."""
+    if tx.first(sa.select(media.c.id).where(media.c.key == key)) is not None:
+        return True
+    return tx.first(sa.select(accounts.c.id).where(accounts.c.avatar_key == key)) is not None

@@ -83,6 +83,10 @@ accounts = sa.Table(
     "accounts", metadata, _id(), _ref("user_id", "users"),
     _text("platform"), _text("host"), _text("remote_id"), _text("handle"), _text("display_name"),
     sa.Column("avatar_url", sa.Text), _flag("is_default"),
+    sa.Column("avatar_key", sa.Text),  # where our small copy of the picture is kept
+    sa.Column("avatar_source", sa.Text),  # the address that was tried last for it; None: none yet
+    _at("avatar_due_at"),  # that address did not give one, and is tried again then; None: not again
+    sa.Column("avatar_failures", sa.Integer, nullable=False, default=0, server_default="0"),  # of that address, in a row
     sa.Column("credential", sa.LargeBinary, nullable=False),  # sealed, bound to this id
     _number("credential_version"),
     _at("refreshing_until"),  # one refresher at a time

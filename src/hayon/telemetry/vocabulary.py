@@ -38,6 +38,7 @@ EVENTS: dict[str, str] = {
     "account.connected": "an account was connected or reconnected",
     "account.refreshed": "a credential was refreshed",
     "account.not_renewed": "a credential that nobody uses could not be refreshed ahead of its end; it is tried again later",
+    "account.not_pictured": "the picture of an account could not be copied; that is tried again a few times (JSON only)",
     "account.disconnected": "an account has to be reconnected by its owner",
     "allowance.unread": "how much is left on a platform was asked or told, and could not be read or kept; nothing waits for it",
     "account.given_up": "a person disconnected an account; the outcome says what became of its credential",

@@ -1,18 +1,21 @@
 """The routes of accounts: connect with credentials in hand, list, check, make one the default, disconnect."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Response
 from pydantic import Field, RootModel
 
 from hayon.accounts import Fate
+from hayon.domain.allowance import Told
 from hayon.domain.model import Account
-from hayon.errors import Invalid, Problem
+from hayon.errors import Invalid, NotFound, Problem
 from hayon.store import accounts, allowances
 from hayon.store.database import Tx
 from hayon.web.auth import MayConnect, MayRead
 from hayon.web.desk import Desk, TheDesk
+from hayon.web.media import HARMLESS
 from hayon.web.mending import find_mend
 from hayon.web.problems import refusals
 from hayon.web.wire import Answered, Moment, Text, Word
@@ -44,7 +47,10 @@ class Health(Answered):
 
 
 class AccountOut(Answered):
-    """A connected account, without its secrets. `rules` are the platform's limits for this account."""
+    """A connected account, without its secrets. `rules` are the platform's limits for this account.
+
+    `avatarUrl` is where the platform shows its picture; `avatarCopyUrl` where we keep a small copy, if there is one by now.
+    """
 
     account_id: UUID
     platform: str
@@ -52,6 +58,7 @@ class AccountOut(Answered):
     handle: str
     display_name: str
     avatar_url: str | None
+    avatar_copy_url: str | None
     is_default: bool
     health: Health
     rules: dict[str, Any]
@@ -71,16 +78,24 @@ class AllowanceOut(Answered):
     name: str
     left: int
     limit: int | None
+    window_seconds: int | None
     resets_at: Moment | None
     told_at: Moment
 
 
 class AccountWhole(AccountOut):
-    """An account, and what it may still do. `blockedUntil`: its platform asked it to wait; `unfinishedTargets` wait for it."""
+    """An account, and what it may still do. `blockedUntil`: its platform asked it to wait; `unfinishedTargets` wait for it.
+
+    `renewsAt`: when its credential is renewed even if nobody uses it, so that it does not run out; `renewalFailures` of that
+    in a row.
+    """
 
     allowances: list[AllowanceOut]
     blocked_until: Moment | None
     unfinished_targets: int
+    connected_at: Moment
+    renews_at: Moment | None
+    renewal_failures: int
 
 
 class Disconnected(Answered):
@@ -105,19 +120,23 @@ async def get_account(account_id: AccountId, me: MayRead, desk: TheDesk) -> Acco
 
     def read(tx: Tx) -> AccountWhole:
         row = accounts.get_row(tx, account_id, me.person.id)
-        told = allowances.list_told(tx, str(account_id))
-        return AccountWhole(
-            **dict(account_out(desk, accounts.as_account(row))),
-            allowances=[
-                AllowanceOut(
-                    name=one.name, left=one.left, limit=one.limit, resets_at=one.resets_at, told_at=one.told_at
-                )
-                for one in told
-            ],
-            blocked_until=row.blocked_until, unfinished_targets=accounts.count_unfinished(tx, me.person.id).get(account_id, 0),
-        )  # fmt: skip
+        return _whole(desk, row, allowances.list_told(tx, str(account_id)), accounts.count_unfinished(tx, me.person.id))
 
     return await desk.hayon.database.read(read)
+
+
+@router.get(
+    "/{which}/avatar",
+    response_model=None,
+    responses=refusals(401, 403, 404)
+    | {200: {"description": "A JPEG, 128 pixels a side.", "content": {"image/jpeg": {}}}},
+)
+async def read_avatar(account_id: AccountId, me: MayRead, desk: TheDesk) -> Response:
+    """The copy of the account's picture, to its owner; 404 while there is none."""
+    row = await desk.hayon.database.read(accounts.get_row, account_id, me.person.id)
+    if row.avatar_key is None:
+        raise NotFound("There is no picture of this account here.")
+    return Response(await desk.hayon.media.read(row.avatar_key), media_type="image/jpeg", headers=HARMLESS)
 
 
 @router.post("/{which}", status_code=201, responses=refusals(401, 403))
@@ -186,14 +205,50 @@ def farewell(unfinished: int) -> str:
     )
 
 
+async def list_whole(desk: Desk, user_id: UUID) -> list[AccountWhole]:
+    """All accounts of this person, each as `GET /api/accounts/{which}` tells it."""
+
+    def read(tx: Tx) -> list[AccountWhole]:
+        rows = accounts.list_rows(tx, user_id)
+        told = allowances.list_told_of(tx, [row.id for row in rows])
+        unfinished = accounts.count_unfinished(tx, user_id)
+        return [_whole(desk, row, told.get(row.id, []), unfinished) for row in rows]
+
+    return await desk.hayon.database.read(read)
+
+
+def find_copy_url(account: Account) -> str | None:
+    """Where the copy of its picture is shown to its owner. Another picture has another address, so that none is shown for long."""
+    if account.avatar_key is None:
+        return None
+    word = account.avatar_key.rsplit("/", 1)[-1][:8]
+    return f"/api/accounts/{account.id}/avatar?v={word}"
+
+
 def account_out(desk: Desk, account: Account) -> AccountOut:
     """An account as the API shows it."""
     return AccountOut(
         account_id=account.id, platform=account.platform, host=account.host, handle=account.handle,
-        display_name=account.display_name, avatar_url=account.avatar_url, is_default=account.is_default,
+        display_name=account.display_name, avatar_url=account.avatar_url,
+        avatar_copy_url=find_copy_url(account), is_default=account.is_default,
         health=Health(
             status=account.health, needs_reconnection=account.needs_reconnection, message=account.health_message,
             mend=find_mend(account.platform, account.health),
         ),
         rules=desk.hayon.platforms[account.platform].rules(account.facts).as_json(),
+    )  # fmt: skip
+
+
+def _whole(desk: Desk, row: Any, told: Sequence[Told], unfinished: Mapping[UUID, int]) -> AccountWhole:
+    return AccountWhole(
+        **dict(account_out(desk, accounts.as_account(row))),
+        allowances=[
+            AllowanceOut(
+                name=one.name, left=one.left, limit=one.limit, window_seconds=one.seconds, resets_at=one.resets_at,
+                told_at=one.told_at,
+            )
+            for one in told
+        ],
+        blocked_until=row.blocked_until, unfinished_targets=unfinished.get(row.id, 0), connected_at=row.connected_at,
+        renews_at=row.renew_at, renewal_failures=row.renew_failures,
     )  # fmt: skip

@@ -20,8 +20,10 @@ from hayon.web.desk import Desk, TheDesk
 from hayon.web.pages_connecting import SENT, SHOWN_AGAIN, connect_forms, page_way
 from hayon.web.pages_form import Form, PageRoute, Sender, TheForm, Visitor, shape
 from hayon.web.pages_inside import go, show, unknown_button
+from hayon.web.pages_left import list_left
 from hayon.web.pages_view import PLATFORM_NAMES
 from hayon.web.problems import answer_page
+from hayon.web.steps import find_steps
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -177,7 +179,8 @@ async def _accounts(
     desk: Desk, me: Caller, request: Request, *, told: str = "", form: Form | None = None, problems: Any = (),
     status: int = 200,
 ) -> Response:  # fmt: skip
-    mine = (await accounts.list_accounts(me, desk)).accounts
+    mine = await accounts.list_whole(desk, me.person.id)
+    now = await desk.hayon.database.read(lambda tx: tx.now())
     typed = {name: form.text(name)[:300] if form else "" for name in SHOWN_AGAIN}
     typed["instanceUrl"] = typed["instanceUrl"] or desk.hayon.settings.mastodon_url
     ways = {
@@ -190,6 +193,6 @@ async def _accounts(
     return await show(
         desk, me, "accounts.html", told=told, heading=NOT_CONNECTED, problems=problems, status=status, here="accounts",
         accounts=mine, forms=connect_forms(desk.hayon.settings, typed), ways=ways,
-        tried=form.text("platform") if form else "",
-        unfinished=await desk.hayon.database.read(account_rows.count_unfinished, me.person.id),
+        tried=form.text("platform") if form else "", fresh=told == "connect", steps=await find_steps(desk, me),
+        left={one.account_id: list_left(one.allowances, me.person.timezone, now) for one in mine},
     )  # fmt: skip

@@ -19,6 +19,7 @@ from hayon.sandbox.bluesky.wire import PdsManners, active_caller, charge, invali
 from hayon.sandbox.gate import Answer, Call, Door, Endpoint, Gate
 from hayon.sandbox.ground import Ground
 from hayon.sandbox.moments import iso
+from hayon.sandbox.portraits import portrait_url
 from hayon.sandbox.sniffing import sniff
 
 
@@ -47,6 +48,7 @@ async def get_profile(call: Call) -> Answer:
             "did": account.account_id,
             "handle": account.handle,
             "displayName": account.display_name,
+            "avatar": portrait_url(call.base_url, account),
             "followersCount": 0,
             "followsCount": 0,
             "postsCount": len(pds_of(call.world).list_records(account.account_id, "app.bsky.feed.post")),

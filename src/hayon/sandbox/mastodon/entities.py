@@ -9,6 +9,7 @@ from hayon.sandbox.mastodon.limits import InstanceLimits
 from hayon.sandbox.mastodon.text import entities
 from hayon.sandbox.model import Account, Media, Platform, Status
 from hayon.sandbox.moments import iso
+from hayon.sandbox.portraits import portrait_url
 
 IMAGES = ("image/jpeg", "image/png", "image/gif", "image/heic", "image/heif", "image/webp", "image/avif")
 VIDEOS = ("video/webm", "video/mp4", "video/quicktime", "video/ogg")
@@ -16,7 +17,7 @@ VIDEOS = ("video/webm", "video/mp4", "video/quicktime", "video/ogg")
 
 def account_json(call: Call, account: Account, *, own: bool = False) -> dict[str, Any]:
     """Account, or CredentialAccount for its owner."""
-    base, picture = f"{call.base_url}/mastodon", f"{call.base_url}/static/avatar.svg"
+    base, picture = f"{call.base_url}/mastodon", portrait_url(call.base_url, account)
     body: dict[str, Any] = {
         "id": account.account_id,
         "username": account.handle,

@@ -9,6 +9,7 @@ from typing import Any
 
 from hayon.sandbox.gate import Call
 from hayon.sandbox.model import Account
+from hayon.sandbox.portraits import portrait_url
 from hayon.sandbox.tumblr.blog import VISIBLE, Block, Post, tumblr_of
 
 NEITHER = {"content", "layout", "trail"}
@@ -33,7 +34,7 @@ def blog_json(call: Call, account: Account) -> dict[str, Any]:
 
 def blog_info_json(call: Call, account: Account) -> dict[str, Any]:
     """What /info tells."""
-    picture = {"width": 64, "height": 64, "url": f"{call.base_url}/static/avatar.svg"}
+    picture = {"width": 64, "height": 64, "url": portrait_url(call.base_url, account)}
     posts = tumblr_of(call.world).list_posts(account.account_id, "published")
     more = {"posts": len(posts), "ask": False, "followed": False, "is_blocked_from_primary": False, "avatar": [picture]}
     return {**blog_json(call, account), **more}

@@ -17,6 +17,7 @@ from hayon.sandbox.meta.nodes import asked, page, shown
 from hayon.sandbox.meta.renewing import APP_SECRET
 from hayon.sandbox.meta.tokens import LONG_SECONDS, SHORT_SECONDS, Token
 from hayon.sandbox.model import Account
+from hayon.sandbox.portraits import portrait_url
 
 BUSINESS = "business_management"
 USUAL = ("access_token", "category", "category_list", "name", "tasks")
@@ -132,7 +133,7 @@ async def _listed(call: Call, token: Token, held: list[Role], usual: Sequence[st
             "access_token": lambda _: _token_of(call, token, account),
             "category": "Community",
             "category_list": [{"id": "2612", "name": "Community"}],
-            "picture": {"data": {"height": 50, "width": 50, "url": f"{call.base_url}/static/avatar.svg"}},
+            "picture": {"data": {"height": 50, "width": 50, "url": portrait_url(call.base_url, account)}},
             **({"tasks": role.tasks} if tasks else {}),
         }
         return shown("Page", whole, fields, usual)

@@ -25,6 +25,7 @@ from hayon.sandbox.meta.facebook.wire import (
 from hayon.sandbox.meta.graph import moment, need, not_there, parameters
 from hayon.sandbox.meta.nodes import Fields, asked, page, shown
 from hayon.sandbox.model import Account
+from hayon.sandbox.portraits import portrait_url
 
 
 async def get_me(call: Call) -> Answer:
@@ -51,7 +52,7 @@ async def get_me(call: Call) -> Answer:
         "fan_count": 0,
         "followers_count": 0,
         "access_token": account.secret,
-        "picture": {"data": {"height": 50, "width": 50, "url": f"{call.base_url}/static/avatar.svg"}},
+        "picture": {"data": {"height": 50, "width": 50, "url": portrait_url(call.base_url, account)}},
     }
     return Answer(shown("Page", whole, asked(given), ("name",)))
 

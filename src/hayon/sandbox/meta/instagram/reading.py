@@ -24,6 +24,7 @@ from hayon.sandbox.meta.instagram.wire import (
 )
 from hayon.sandbox.meta.nodes import Fields, asked, page, shown
 from hayon.sandbox.meta.renewing import exchange, refresh
+from hayon.sandbox.portraits import portrait_url
 
 SAID = {
     State.IN_PROGRESS: "In Progress: Media is still being processed.",
@@ -43,7 +44,7 @@ async def get_me(call: Call) -> Answer:
         "username": account.handle,
         "name": account.display_name,
         "account_type": "BUSINESS",
-        "profile_picture_url": f"{call.base_url}/static/avatar.svg",
+        "profile_picture_url": portrait_url(call.base_url, account),
         "media_count": len(_of(call, account.account_id, stories=False)),
     }
     return Answer(shown("IGUser", whole, asked(given)))

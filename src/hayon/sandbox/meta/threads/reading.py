@@ -23,6 +23,7 @@ from hayon.sandbox.meta.threads.wire import (
     own_user,
     threads_of,
 )
+from hayon.sandbox.portraits import portrait_url
 
 
 async def get_me(call: Call) -> Answer:
@@ -33,7 +34,7 @@ async def get_me(call: Call) -> Answer:
         "id": account.account_id,
         "username": account.handle,
         "name": account.display_name,
-        "threads_profile_picture_url": f"{call.base_url}/static/avatar.svg",
+        "threads_profile_picture_url": portrait_url(call.base_url, account),
         "threads_biography": "",
         "is_verified": False,
     }
