@@ -11,6 +11,7 @@ from hayon.domain.lifecycle import PostStatus, TargetStatus
 from hayon.store.database import Tx
 from hayon.store.schema import attempts, posts, targets
 from hayon.store.turns import takeable
+from hayon.store.wakeups import NAME
 
 MOST = 50_000
 """Rows counted at most for one number: a count that shows it means "this many or more"."""
@@ -42,6 +43,30 @@ def read_figures(tx: Tx, platforms: Collection[str]) -> Figures:
         {one: _oldest_due(tx, one, now) for one in platforms},
         len(find_unaccounted(tx, now - AUDITED)), _oldest_transaction(tx),
     )  # fmt: skip
+
+
+def count_due(tx: Tx, platforms: Collection[str]) -> dict[str, int]:
+    """By platform: targets that a worker could take at this moment, to be published or to be looked for."""
+    now = tx.now()
+    due = sa.select(sa.literal(1)).where(takeable(), targets.c.due_at <= now)
+    return {one: _count(tx, due.where(targets.c.platform == one)) for one in platforms}
+
+
+def find_last_try(tx: Tx) -> datetime | None:
+    """When a target was last taken in hand, or failed for being too late; None where none ever was."""
+    row = tx.first(sa.select(attempts.c.started_at).order_by(attempts.c.id.desc()).limit(1))
+    return None if row is None else row.started_at
+
+
+def count_processes(tx: Tx) -> Mapping[str, int] | None:
+    """How many processes are connected, by the parts they do; None on SQLite, where there is one that does everything."""
+    if not tx.on_postgres:
+        return None
+    rows = tx.all(sa.text(
+        "SELECT application_name AS name, count(*) AS many FROM pg_stat_activity"
+        " WHERE datname = current_database() AND application_name LIKE :ours GROUP BY application_name ORDER BY 1"
+    ).bindparams(ours=f"{NAME}%"))  # fmt: skip
+    return {row.name.removeprefix(NAME).strip(): row.many for row in rows}
 
 
 def find_unaccounted(tx: Tx, since: datetime, limit: int = AUDITED_POSTS) -> list[UUID]:
