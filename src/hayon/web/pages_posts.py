@@ -11,14 +11,12 @@ from fastapi.responses import HTMLResponse
 from hayon.domain.lifecycle import PostStatus
 from hayon.errors import Conflict, Invalid, Mistake, Problem
 from hayon.media import KINDS
-from hayon.store import notices
-from hayon.store.database import Tx
 from hayon.web import accounts, media, posts
 from hayon.web.auth import Caller, csrf_token
 from hayon.web.desk import Desk, TheDesk
 from hayon.web.pages_draft import Draft, Picture, draft_of, read_draft
 from hayon.web.pages_form import Form, PageRoute, Sender, TheForm, Visitor, new_key, shape
-from hayon.web.pages_inside import NOTICES_SHOWN, go, show, unknown_button
+from hayon.web.pages_inside import go, show, unknown_button
 from hayon.web.pages_view import render
 from hayon.web.posts_schema import PostIn, PostPatch, Resolution, as_handed
 
@@ -152,19 +150,6 @@ async def resolve(post_id: PostId, me: Sender, desk: TheDesk, form: TheForm) -> 
     return go("/?told=again" if wish == "again" else "/?told=resolve")
 
 
-@router.post("/notices/read")
-async def read_notices(me: Sender, desk: TheDesk, form: TheForm) -> Response:
-    """The notices that were shown are read."""
-    shown = [one for text in form.texts("noticeId")[:NOTICES_SHOWN] if (one := _find_id(text)) is not None]
-
-    def mark(tx: Tx) -> None:
-        for notice_id in shown:
-            notices.mark_read(tx, me.person.id, notice_id)
-
-    await desk.hayon.database.write(mark)
-    return go("/")
-
-
 async def show_home(
     desk: Desk, me: Caller, *, told: str = "", cursor: str | None = None, draft: Draft | None = None,
     problems: Any = (), status: int = 200,
@@ -215,10 +200,3 @@ async def _take_picture(desk: Desk, me: Caller, draft: Draft, form: Form) -> lis
     if draft.alt_text.strip():
         return [Problem("altText", "no_picture", "There is a description but no picture or video.")]
     return []
-
-
-def _find_id(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
