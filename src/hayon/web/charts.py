@@ -68,9 +68,9 @@ def draw_lateness(hours: Sequence[Hour], zone: ZoneInfo) -> Markup:
             x, middle = _x(number), _x(number) + BAR / 2
             parts = [
                 _rect(middle - 1, y(hour.latest), 2, max(1.0, y(hour.median) - y(hour.latest)), "span"),
-                _rect(x + 1, y(hour.latest) - 1, BAR - 2, 2, "latest"),
                 Markup('<path class="most" d="M{} {}l5 5l-5 5l-5-5z"/>').format(_n(middle), _n(y(hour.most) - 5)),
                 Markup('<circle class="median" cx="{}" cy="{}" r="3.5"/>').format(_n(middle), _n(y(hour.median))),
+                _rect(x, y(hour.latest) - 1, BAR, 2, "latest"),
             ]
         drawn.append(_group(number, _span(hour, zone) + ": " + say_lateness(hour), parts))
     drawn.append(_times(hours, zone))

@@ -16,6 +16,12 @@ from hayon.web.pages_inside import go, problems_of, show, unknown_button
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
+BROWSERS = (("Firefox/", "Firefox"), ("Edg", "Edge"), ("OPR/", "Opera"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+SYSTEMS = (
+    ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS X", "Mac"),
+    ("CrOS", "ChromeOS"), ("Linux", "Linux"),
+)  # fmt: skip
+"""What browsers call themselves, the more telling word first: most of them name others, too."""
 SHOWN_AGAIN = ("name", "timezone", "email")
 
 
@@ -73,6 +79,15 @@ async def end_sessions(me: Sender, desk: TheDesk, form: TheForm) -> Response:
     return await _try(desk, me, form, end, told="sessions")
 
 
+def name_browser(agent: str) -> str:
+    """What a session's browser is called, as in "Firefox on Linux"; else what it says of itself."""
+    browser = next((name for word, name in BROWSERS if word in agent), "")
+    system = next((name for word, name in SYSTEMS if word in agent), "")
+    if browser and system:
+        return f"{browser} on {system}"
+    return agent or "A browser that does not say its name"
+
+
 async def _change(desk: Desk, me: Caller, given: dict[str, str]) -> None:
     await people.change_person(desk, me, shape(people.PersonPatch, given))
 
@@ -96,7 +111,7 @@ async def _settings(
     return await show(
         desk, me, "settings.html", told=told, heading="Not changed", problems=problems_of(error),
         status=error.status if error else 200, here="settings", typed=typed,
-        sessions=(await people.list_sessions(me, desk)).sessions,
+        sessions=(await people.list_sessions(me, desk)).sessions, name_browser=name_browser,
     )  # fmt: skip
 
 
