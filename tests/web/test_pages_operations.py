@@ -242,13 +242,13 @@ async def test_dead_letters_are_shown_rung_again_and_discarded(bells: tuple[Visi
 
 
 async def test_a_broker_that_is_away_hinders_no_other_number(folder: Path) -> None:
-    async with open_house(folder, broker_url=f"amqp://somebody:hidden@127.0.0.1:{free_port()}/") as house:
+    async with open_house(folder, broker_url=f"amqp://somebody:unspoken@127.0.0.1:{free_port()}/") as house:
         ada = await house.register()
         page = await ada.get("/operations")
         assert (page.status, "not reached" in page.text, "cannot be reached" in page.text) == (200, True, True)
         for answer in (await ada.get(LETTERS), await press(ada, LETTERS, "discard", ("letterId", "a"))):
             assert "cannot be reached" in answer.text
-            assert "hidden" not in answer.text
+            assert "unspoken" not in answer.text
 
 
 async def test_on_postgresql_processes_are_counted_by_what_they_do(folder: Path, migrated_postgres_url: str) -> None:

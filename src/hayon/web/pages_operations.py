@@ -66,6 +66,11 @@ class Standing:
     last_try: datetime | None
     processes: Mapping[str, int] | None
 
+    @property
+    def without_worker(self) -> bool:
+        """Whether of the processes that are connected none delivers. One that does not say what it does may."""
+        return self.processes is not None and all(parts and "worker" not in parts.split() for parts in self.processes)
+
 
 @router.get("/operations")
 async def show_operations(me: AdminVisitor, desk: TheDesk) -> Response:
