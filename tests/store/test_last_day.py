@@ -143,15 +143,34 @@ async def test_the_index_finds_them(ready: House) -> None:
 
 
 async def test_what_is_due_and_the_last_try(ready: House) -> None:
-    async def due() -> dict[str, int]:
-        return await ready.database.read(figures.count_due, ("scripted", "elsewhere"))
+    async def due() -> list[figures.Queue]:
+        return await ready.database.read(figures.read_queues, ("scripted", "elsewhere"))
+
+    nothing = figures.Queue("elsewhere")
 
     assert await ready.database.read(figures.find_last_try) is None
     await ready.submit("Now")
     await ready.submit("Later", scheduled_at=(START + HOUR).isoformat())
-    assert await due() == {"scripted": 1, "elsewhere": 0}
+    assert await due() == [figures.Queue("scripted", waiting=2, due=1), nothing]
     await ready.deliver_due()
-    assert await due() == {"scripted": 0, "elsewhere": 0}
+    assert await due() == [figures.Queue("scripted", waiting=1), nothing]
     assert await ready.database.read(figures.find_last_try) == START
     ready.clock.forward(3601)
-    assert await due() == {"scripted": 1, "elsewhere": 0}
+    assert await due() == [figures.Queue("scripted", waiting=1, due=1, oldest_seconds=1.0), nothing]
+
+
+async def test_each_queue_counts_what_stands_in_it_and_nobody_who_waits_for_a_person(ready: House) -> None:
+    async def queue() -> figures.Queue:
+        return (await ready.database.read(figures.read_queues, ("scripted",)))[0]
+
+    ready.platform.after = [LOST]
+    await ready.submit("Unknown")
+    await ready.deliver_due()
+    await ready.submit("Under lease")
+    await ready.claim()
+    await ready.submit("Later", scheduled_at=(START + 2 * HOUR).isoformat())
+    found = await queue()
+    assert (found.waiting, found.in_hand, found.unknown) == (1, 1, 1)
+    asked = sa.update(targets).where(targets.c.status == "unconfirmed").values(due_at=None)
+    await ready.database.write(lambda tx: tx.run(asked))
+    assert (await queue()).unknown == 0

@@ -35,21 +35,67 @@ class Figures:
     oldest_transaction_seconds: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """How one platform stands, counted in targets; of all that wait the first `MOST` are looked at.
+
+    `waiting`: planned for later, or due. `due`: a worker could take it now, to be published or to be looked for; the one
+    that is due longest since `oldest_seconds`. `unknown`: perhaps published, and looked for. Who waits for a person
+    is in none of them.
+    """
+
+    platform: str
+    waiting: int = 0
+    due: int = 0
+    oldest_seconds: float = 0.0
+    in_hand: int = 0
+    unknown: int = 0
+
+
 def read_figures(tx: Tx, platforms: Collection[str]) -> Figures:
     """All of them. Finished targets are not counted: their number only grows, and so would the time that this takes."""
     now = tx.now()
     return Figures(
-        _count_unfinished(tx, platforms), _count(tx, sa.select(sa.literal(1)).where(targets.c.parked_at.is_not(None))),
+        _count_unfinished(tx, platforms), count_parked(tx),
         {one: _oldest_due(tx, one, now) for one in platforms},
         len(find_unaccounted(tx, now - AUDITED)), _oldest_transaction(tx),
     )  # fmt: skip
 
 
-def count_due(tx: Tx, platforms: Collection[str]) -> dict[str, int]:
-    """By platform: targets that a worker could take at this moment, to be published or to be looked for."""
+def read_queues(tx: Tx, platforms: Collection[str]) -> list[Queue]:
+    """How each platform stands, in two statements: what waits by the index of what is due, what is in hand by its own."""
     now = tx.now()
-    due = sa.select(sa.literal(1)).where(takeable(), targets.c.due_at <= now)
-    return {one: _count(tx, due.where(targets.c.platform == one)) for one in platforms}
+    rows = (
+        sa.select(targets.c.platform, targets.c.status, targets.c.due_at)
+        .where(takeable(), targets.c.due_at.is_not(None)).limit(MOST).subquery()
+    )  # fmt: skip
+    is_due = rows.c.due_at <= now
+    unknown = sa.case((rows.c.status == str(UNCONFIRMED), 1), else_=0)
+    waiting = tx.all(
+        sa.select(
+            rows.c.platform, sa.func.count().label("many"), sa.func.sum(unknown).label("unknown"),
+            sa.func.sum(sa.case((is_due, 1), else_=0)).label("due"), sa.func.min(rows.c.due_at).label("first_at"),
+        ).group_by(rows.c.platform)
+    )  # fmt: skip
+    leased = sa.select(targets.c.platform, sa.func.count().label("many")).where(
+        targets.c.status == sa.literal_column("'processing'")
+    )
+    in_hand = {row.platform: row.many for row in tx.all(leased.group_by(targets.c.platform))}
+    found = {row.platform: row for row in waiting}
+    queues = []
+    for one in platforms:
+        row, held = found.get(one), in_hand.get(one, 0)
+        if row is None:
+            queues.append(Queue(one, in_hand=held))
+            continue
+        oldest = (now - row.first_at).total_seconds() if row.due else 0.0
+        queues.append(Queue(one, row.many - row.unknown, row.due, oldest, held, row.unknown))
+    return queues
+
+
+def count_parked(tx: Tx) -> int:
+    """How many targets nobody has retried or discarded yet, of everybody."""
+    return _count(tx, sa.select(sa.literal(1)).where(targets.c.parked_at.is_not(None)))
 
 
 def find_last_try(tx: Tx) -> datetime | None:

@@ -35,18 +35,6 @@ Count = Annotated[int, Query(ge=0, le=9_999)]
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
-    """How one platform stands, counted in targets. `oldest_seconds`: how long the one waits that is due longest."""
-
-    platform: str
-    waiting: int
-    due: int
-    oldest_seconds: float
-    in_hand: int
-    unknown: int
-
-
-@dataclass(frozen=True, slots=True)
 class BrokerState:
     """What the broker says of itself; `hindrance` where it cannot be asked."""
 
@@ -60,8 +48,9 @@ class BrokerState:
 class Standing:
     """How everything stands, read at one moment. `processes` is None where there is one that does everything."""
 
-    queues: Sequence[Queue]
-    figures: figures.Figures
+    queues: Sequence[figures.Queue]
+    parked: int
+    unaccounted: int
     day: last_day.LastDay
     last_try: datetime | None
     processes: Mapping[str, int] | None
@@ -163,15 +152,12 @@ async def settle_letters(me: AdminSender, desk: TheDesk, form: TheForm) -> Respo
 
 
 def _read_standing(tx: Tx, platforms: Sequence[str]) -> Standing:
-    found, due = figures.read_figures(tx, platforms), figures.count_due(tx, platforms)
-    queues = [
-        Queue(
-            one, found.unfinished["pending", one], due[one], found.oldest_due_seconds[one],
-            found.unfinished["processing", one], found.unfinished["unconfirmed", one],
-        )
-        for one in platforms
-    ]  # fmt: skip
-    return Standing(queues, found, last_day.read_last_day(tx), figures.find_last_try(tx), figures.count_processes(tx))
+    day = last_day.read_last_day(tx)
+    return Standing(
+        figures.read_queues(tx, platforms), figures.count_parked(tx),
+        len(figures.find_unaccounted(tx, day.read_at - figures.AUDITED)), day, figures.find_last_try(tx),
+        figures.count_processes(tx),
+    )  # fmt: skip
 
 
 async def _ask_broker(desk: Desk) -> BrokerState:
