@@ -94,7 +94,7 @@ class Hayon:
 
         A duty that dies ends the process: limping on would look like working.
         """
-        duties: dict[str, Coroutine[Any, Any, Any]] = {"wake-ups": self.wakeups.keep()}
+        duties: dict[str, Coroutine[Any, Any, Any]] = {"wake-ups": self.wakeups.keep(" ".join(sorted(parts)))}
         if Part.RELAY in parts or Part.WORKER in parts:
             await self._open_broker()
             duties["broker"] = self.broker.keep()

@@ -2,9 +2,12 @@
 
 import re
 from html import unescape
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from hayon.domain.schedule import read_zone
+from hayon.web.pages_settings import name_browser
 from tests.web.house import PASSWORD, Answer, House, Visitor
 from tests.web.test_pages import HOSTILE, read
 from tests.web.test_sessions import NEW, alive, listed, sign_in
@@ -50,7 +53,7 @@ async def test_sessions_are_ended_one_by_one_and_all(house: House, ada: Visitor)
     phone, tablet = await sign_in(house, "Phone"), await sign_in(house, f"Tablet {HOSTILE}"[:150])
     page = await ada.get("/settings")
     assert HOSTILE not in page.text
-    assert unescape(page.text).count("Tablet") == 1
+    assert unescape(page.text).count("Tablet") == 2, "named, and in full for whoever points at it"
     (of_phone,) = [one["sessionId"] for one in await listed(ada) if one["agent"] == "Phone"]
     assert (await send(ada, "/settings/sessions", do=of_phone)).status == 303
     assert await alive(ada, phone, tablet) == [True, False, True]
@@ -64,33 +67,37 @@ async def test_sessions_are_ended_one_by_one_and_all(house: House, ada: Visitor)
     assert await alive(ada, phone) == [False, False]
 
 
-async def test_a_key_is_made_shown_once_and_deleted(house: House, ada: Visitor) -> None:
-    made = await send(ada, "/settings/keys", keyName=HOSTILE[:100], scopes=["read", "posts"], lasts="30")
-    assert made.status == 200
-    assert HOSTILE[:100] not in made.text
-    (key,) = re.findall(r'value="(hayon_[^"]+)"', made.text)
-    (listed_key,) = (await ada.get("/api/keys")).json["keys"]
-    assert (listed_key["scopes"], listed_key["name"]) == (["read", "posts"], HOSTILE[:100])
-    assert listed_key["expiresAt"] is not None
-    program = house.visitor(Authorization=f"Bearer {key}")
-    assert (await program.get("/api/posts")).status == 200
-    assert key not in (await ada.get("/settings")).text
-    gone = await send(ada, f"/settings/keys/{listed_key['id']}/delete")
-    assert gone.headers["Location"] == "/settings?told=key"
-    assert (await program.get("/api/posts")).status == 401
-
-
 @pytest.mark.parametrize(
-    "fields",
+    ("agent", "name"),
     [
-        {"keyName": "one", "scopes": [], "lasts": ""}, {"keyName": "one", "scopes": ["x"], "lasts": ""},
-        {"keyName": "", "scopes": ["all"], "lasts": ""}, {"keyName": "one", "scopes": ["all"], "lasts": "99999999999"},
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"),
+        ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36 Edg/140.0", "Edge on Windows"),
+        ("Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36", "Chrome on Android"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605 Version/18.0 Mobile/15E148 Safari/604.1", "Safari on iPhone"),
+        ("curl/8.5.0", "curl/8.5.0"), ("", "A browser that does not say its name"),
     ],
 )  # fmt: skip
-async def test_a_key_that_says_too_little_is_not_made(ada: Visitor, fields: dict[str, str | list[str]]) -> None:
-    answer = await send(ada, "/settings/keys", **fields)
-    assert (answer.status, 'role="alert"' in answer.text) == (422, True)
-    assert (await ada.get("/api/keys")).json["keys"] == []
+def test_browsers_are_named_as_people_call_them(agent: str, name: str) -> None:
+    assert name_browser(agent) == name
+
+
+async def test_the_time_zones_there_are_are_offered(ada: Visitor) -> None:
+    page = (await ada.get("/settings")).text
+    assert 'list="zones"' in page
+    offered = re.findall(r'<option value="([^"]+)">', page)
+    assert {"Europe/Berlin", "Asia/Kolkata", "UTC"} <= set(offered)
+    assert offered == sorted(offered)
+    assert all(isinstance(read_zone(name), ZoneInfo) for name in offered)
+
+
+@pytest.mark.parametrize("page", ["/settings", "/settings/mail", "/settings/keys", "/settings/webhooks"])
+async def test_the_pages_of_settings_lead_to_one_another(house: House, ada: Visitor, page: str) -> None:
+    bob = await house.register("bob@example.org")
+    for visitor, people in ((ada, 1), (bob, 0)):
+        text = (await visitor.get(page)).text
+        tabs = text.partition('<nav class="tabs" aria-label="Settings">')[2].partition("</nav>")[0]
+        assert re.findall(r'href="([^"]+)" aria-current="page"', tabs) == [page]
+        assert tabs.count('href="/settings/people"') == people
 
 
 async def test_the_page_is_for_somebody_signed_in(house: House, ada: Visitor) -> None:

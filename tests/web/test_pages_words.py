@@ -9,7 +9,7 @@ from hayon.store.schema import accounts, targets
 from hayon.web.pages_view import moment
 from tests.delivery.scripted import Scripted
 from tests.web.house import House, Visitor
-from tests.web.test_deciding import doubt, stage, wait_for
+from tests.web.test_deciding import doubt, stage
 from tests.web.test_pages import HOSTILE, Fields, read
 from tests.web.test_posts import later, make
 
@@ -75,29 +75,6 @@ async def test_an_address_that_cannot_be_taken_stays_in_the_question(stage: tupl
         assert "open data-asked data-typed" in refused.text
     said = await ada.post(path, data=kept | {"do": "published", "url": "http://bluesky.invalid/r1"})
     assert said.headers["Location"] == f"/posts/{post_id}?told=resolve"
-
-
-async def test_notices_are_shown_until_they_are_read(stage: tuple[House, Visitor, Scripted]) -> None:
-    house, ada, _ = stage
-    assert "/notices/read" not in (await ada.get("/")).text
-    post_id = await make(ada)
-    await wait_for(ada, post_id, "completed")
-    for path in ("/", "/accounts"):
-        page = (await ada.get(path)).text
-        assert '<span class="count">1</span>' in page
-        assert "Your post is published on 1 account." in page
-        assert f'href="/posts/{post_id}"' in page
-    form = (await read(ada)).form("/notices/read")
-    bob = await house.register("bob@example.org")
-    theirs = form | {"csrf": (await read(bob)).form("/logout")["csrf"]}
-    assert (await bob.post("/notices/read", data=theirs)).status == 303
-    assert len((await ada.get("/api/notices?unread=true")).json["notices"]) == 1
-    assert (await ada.post("/notices/read", data=form | {"csrf": "x"})).status == 403
-    assert (await ada.post("/notices/read", data=form | {"noticeId": "nonsense"})).status == 303
-    assert len((await ada.get("/api/notices?unread=true")).json["notices"]) == 1
-    assert (await ada.post("/notices/read", data=form)).headers["Location"] == "/"
-    assert (await ada.get("/api/notices?unread=true")).json["notices"] == []
-    assert "/notices/read" not in (await ada.get("/")).text
 
 
 async def test_an_account_that_needs_reconnection_is_named(house: House, ada: Visitor) -> None:

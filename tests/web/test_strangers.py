@@ -40,13 +40,15 @@ OWN = {  # about whoever asks: strangers get theirs, which is nothing
     "POST /api/posts", "GET /api/posts", "POST /api/{platform}/post", "GET /accounts", "POST /accounts",
     "POST /accounts/connect", "POST /compose", "POST /notices/read", "GET /api/parking", "POST /api/parking/replay",
     "POST /api/parking/discard", "GET /settings", "POST /settings/profile", "POST /settings/email",
-    "POST /settings/password", "POST /settings/keys", "GET /settings/mail", "POST /settings/mail",
+    "POST /settings/password", "GET /settings/keys", "POST /settings/keys", "GET /settings/mail", "POST /settings/mail",
+    "GET /settings/webhooks", "POST /settings/webhooks", "GET /notices",
 }  # fmt: skip
 NAMED_IN_FORM = {"POST /settings/sessions"}
 """What it is about stands in the form and not in the address, and is refused where it is another's."""
 ADMIN = {
     "GET /api/dead-letters", "POST /api/dead-letters/replay", "POST /api/dead-letters/discard", "GET /api/people",
-    "PATCH /api/people/{personId}",
+    "PATCH /api/people/{personId}", "GET /settings/people", "POST /settings/people/{personId}", "GET /operations",
+    "GET /operations/parking", "POST /operations/parking", "GET /operations/dead-letters", "POST /operations/dead-letters",
 }  # fmt: skip
 SIGNED = {"PUT /media/uploads/{token}", "GET /media/files/{token}"}  # the address is the permission
 BODIES: dict[str, Any] = {
@@ -161,11 +163,11 @@ async def ask(visitor: Visitor, name: str, owned: Owned, form: dict[str, str]) -
     if method == "POST" and not path.startswith("/api"):
         wishes = {
             "/accounts/{accountId}/decide": "disconnect", "/posts/{postId}/resolve": "absent",
-            "/settings/sessions": owned.values["sessionId"],
+            "/settings/sessions": owned.values["sessionId"], "/settings/people/{personId}": "person-out",
         }  # fmt: skip
         given = {
             "targetId": owned.values["targetId"], "attemptId": str(uuid4()), "lookedAt": later(),
-            "noticeId": owned.values["noticeId"], "remoteIds": "ann", "do": wishes.get(path, "delete"),
+            "noticeId": owned.values["noticeId"], "remoteIds": "ann", "url": "http://hooks.invalid/stolen", "do": wishes.get(path, "delete"),
         }  # fmt: skip
         answer = await visitor.post(filled, data=form | given)
         sent = json.dumps(given)

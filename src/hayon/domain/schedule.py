@@ -1,7 +1,8 @@
 """Reading the time an author means: with an offset, or as wall-clock time of a zone. Refuses what does not exist or exists twice."""
 
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from functools import cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from hayon.errors import Problem
 
@@ -16,6 +17,12 @@ def read_zone(name: str) -> ZoneInfo | Problem:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         message = f"There is no time zone {name!r}; use a name such as Europe/Berlin or Asia/Kolkata."
         return Problem("timezone", "unknown_timezone", message)
+
+
+@cache
+def list_zones() -> tuple[str, ...]:
+    """Every time zone that is known here, by name; fields offer them."""
+    return tuple(sorted(available_timezones()))
 
 
 def read_schedule(text: str | None, timezone: str, now: datetime) -> datetime | Problem | None:

@@ -86,7 +86,7 @@ def _append(
     tx.run(
         sa.insert(attempts).values(
             id=attempt_id, target_id=target.id, post_id=target.post_id, account_id=target.account_id, number=number,
-            version=target.version, fence=target.fence, **values,
+            version=target.version, fence=target.fence, due_at=target.due_at, **values,
         )
     )  # fmt: skip
     return attempt_id

@@ -11,6 +11,7 @@ from hayon.domain.lifecycle import PostStatus, TargetStatus
 from hayon.store.database import Tx
 from hayon.store.schema import attempts, posts, targets
 from hayon.store.turns import takeable
+from hayon.store.wakeups import NAME
 
 MOST = 50_000
 """Rows counted at most for one number: a count that shows it means "this many or more"."""
@@ -34,14 +35,84 @@ class Figures:
     oldest_transaction_seconds: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """How one platform stands, counted in targets; of all that wait the first `MOST` are looked at.
+
+    `waiting`: planned for later, or due. `due`: a worker could take it now, to be published or to be looked for; the one
+    that is due longest since `oldest_seconds`. `unknown`: perhaps published, and looked for. Who waits for a person
+    is in none of them.
+    """
+
+    platform: str
+    waiting: int = 0
+    due: int = 0
+    oldest_seconds: float = 0.0
+    in_hand: int = 0
+    unknown: int = 0
+
+
 def read_figures(tx: Tx, platforms: Collection[str]) -> Figures:
     """All of them. Finished targets are not counted: their number only grows, and so would the time that this takes."""
     now = tx.now()
     return Figures(
-        _count_unfinished(tx, platforms), _count(tx, sa.select(sa.literal(1)).where(targets.c.parked_at.is_not(None))),
+        _count_unfinished(tx, platforms), count_parked(tx),
         {one: _oldest_due(tx, one, now) for one in platforms},
         len(find_unaccounted(tx, now - AUDITED)), _oldest_transaction(tx),
     )  # fmt: skip
+
+
+def read_queues(tx: Tx, platforms: Collection[str]) -> list[Queue]:
+    """How each platform stands, in two statements: what waits by the index of what is due, what is in hand by its own."""
+    now = tx.now()
+    rows = (
+        sa.select(targets.c.platform, targets.c.status, targets.c.due_at)
+        .where(takeable(), targets.c.due_at.is_not(None)).limit(MOST).subquery()
+    )  # fmt: skip
+    is_due = rows.c.due_at <= now
+    unknown = sa.case((rows.c.status == str(UNCONFIRMED), 1), else_=0)
+    waiting = tx.all(
+        sa.select(
+            rows.c.platform, sa.func.count().label("many"), sa.func.sum(unknown).label("unknown"),
+            sa.func.sum(sa.case((is_due, 1), else_=0)).label("due"), sa.func.min(rows.c.due_at).label("first_at"),
+        ).group_by(rows.c.platform)
+    )  # fmt: skip
+    leased = sa.select(targets.c.platform, sa.func.count().label("many")).where(
+        targets.c.status == sa.literal_column("'processing'")
+    )
+    in_hand = {row.platform: row.many for row in tx.all(leased.group_by(targets.c.platform))}
+    found = {row.platform: row for row in waiting}
+    queues = []
+    for one in platforms:
+        row, held = found.get(one), in_hand.get(one, 0)
+        if row is None:
+            queues.append(Queue(one, in_hand=held))
+            continue
+        oldest = (now - row.first_at).total_seconds() if row.due else 0.0
+        queues.append(Queue(one, row.many - row.unknown, row.due, oldest, held, row.unknown))
+    return queues
+
+
+def count_parked(tx: Tx) -> int:
+    """How many targets nobody has retried or discarded yet, of everybody."""
+    return _count(tx, sa.select(sa.literal(1)).where(targets.c.parked_at.is_not(None)))
+
+
+def find_last_try(tx: Tx) -> datetime | None:
+    """When a target was last taken in hand, or failed for being too late; None where none ever was."""
+    row = tx.first(sa.select(attempts.c.started_at).order_by(attempts.c.id.desc()).limit(1))
+    return None if row is None else row.started_at
+
+
+def count_processes(tx: Tx) -> Mapping[str, int] | None:
+    """How many processes are connected, by the parts they do; None on SQLite, where there is one that does everything."""
+    if not tx.on_postgres:
+        return None
+    rows = tx.all(sa.text(
+        "SELECT application_name AS name, count(*) AS many FROM pg_stat_activity"
+        " WHERE datname = current_database() AND application_name LIKE :ours GROUP BY application_name ORDER BY 1"
+    ).bindparams(ours=f"{NAME}%"))  # fmt: skip
+    return {row.name.removeprefix(NAME).strip(): row.many for row in rows}
 
 
 def find_unaccounted(tx: Tx, since: datetime, limit: int = AUDITED_POSTS) -> list[UUID]:

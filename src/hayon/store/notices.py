@@ -4,7 +4,7 @@ Nothing is sent here: `notifying/leaving.py` sends what stands in the rows.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -170,10 +170,10 @@ def list_notices(
     return tx.all(statement.order_by(notices.c.created_at.desc(), notices.c.id.desc()).limit(limit))
 
 
-def count_unread(tx: Tx, user_id: UUID) -> int:
-    """How many of this person's notices are unread."""
-    unread = sa.select(sa.func.count()).where(notices.c.user_id == user_id, notices.c.read_at.is_(None))
-    count: int = tx.value(unread)
+def count_unread(tx: Tx, user_id: UUID, *, most: int | None = None) -> int:
+    """How many of this person's notices are unread; counted no further than `most`."""
+    unread = sa.select(sa.literal(1)).where(notices.c.user_id == user_id, notices.c.read_at.is_(None)).limit(most)
+    count: int = tx.value(sa.select(sa.func.count()).select_from(unread.subquery()))
     return count
 
 
@@ -181,6 +181,12 @@ def mark_read(tx: Tx, user_id: UUID, notice_id: UUID) -> bool:
     """True if there was such a notice of this person."""
     statement = sa.update(notices).where(notices.c.id == notice_id, notices.c.user_id == user_id)
     return tx.run(statement.values(read_at=sa.func.coalesce(notices.c.read_at, tx.now()))).rowcount == 1
+
+
+def mark_these_read(tx: Tx, user_id: UUID, notice_ids: Collection[UUID]) -> int:
+    """Those of these that are this person's and unread are read. How many."""
+    these = notices.c.id.in_(notice_ids), notices.c.user_id == user_id, notices.c.read_at.is_(None)
+    return tx.run(sa.update(notices).where(*these).values(read_at=tx.now())).rowcount
 
 
 def mark_all_read(tx: Tx, user_id: UUID, *, up_to: UUID | None = None) -> int:

@@ -24,9 +24,13 @@ class Unmirrored:
 
 
 def list_parked(
-    tx: Tx, user_id: UUID | None, *, before: tuple[datetime, UUID] | None = None, limit: int = 50
-) -> Sequence[Row[Any]]:
-    """Parked targets of this person (None: of everybody), the newest first; `before` is the last one of the page before."""
+    tx: Tx, user_id: UUID | None, *, before: tuple[datetime, UUID] | None = None, limit: int = 50,
+    platform: str | None = None, code: str | None = None,
+) -> Sequence[Row[Any]]:  # fmt: skip
+    """Parked targets of this person (None: of everybody), the newest first; `before` is the last one of the page before.
+
+    `platform` and `code` leave others out; a code of "" is that of targets that failed without one.
+    """
     statement = (
         sa.select(targets, accounts.c.handle, accounts.c.host)
         .join(accounts, accounts.c.id == targets.c.account_id)
@@ -35,11 +39,27 @@ def list_parked(
     )
     if user_id is not None:
         statement = statement.where(targets.c.user_id == user_id)
+    if platform is not None:
+        statement = statement.where(targets.c.platform == platform)
+    if code is not None:
+        statement = statement.where(targets.c.code == code)
     if before is not None:
         at, target_id = before
         earlier = sa.and_(targets.c.parked_at == at, targets.c.id < target_id)
         statement = statement.where(sa.or_(targets.c.parked_at < at, earlier))
     return tx.all(statement.order_by(targets.c.parked_at.desc(), targets.c.id.desc()).limit(limit))
+
+
+def count_kinds(tx: Tx, limit: int = 50) -> Sequence[Row[Any]]:
+    """What is parked of everybody by `platform` and `code`, with how `many` and since when, the most frequent first."""
+    many, first = sa.func.count().label("many"), sa.func.min(targets.c.parked_at).label("first_at")
+    return tx.all(
+        sa.select(targets.c.platform, targets.c.code, many, first)
+        .join(posts, posts.c.id == targets.c.post_id)
+        .where(IS_PARKED, posts.c.deleted_at.is_(None))
+        .group_by(targets.c.platform, targets.c.code)
+        .order_by(many.desc(), targets.c.platform, targets.c.code).limit(limit)
+    )  # fmt: skip
 
 
 def find_parked(tx: Tx, user_id: UUID | None, target_ids: Collection[UUID]) -> Sequence[Row[Any]]:

@@ -175,6 +175,7 @@ NO_ADDRESS = "status = 'completed' AND url IS NULL"
 TAKEABLE = "status IN ('pending', 'unconfirmed') AND held_at IS NULL"
 MAY_BE_TOO_LATE = "status = 'pending' AND too_late_at IS NOT NULL"
 UNMIRRORED = "mirrored <> (parked_at IS NOT NULL)"
+CAME_TO = "status IN ('completed', 'failed', 'unconfirmed')"
 targets = sa.Table(
     "targets", metadata, _id(), _ref("post_id", "posts", index=False), _ref("user_id", "users", index=False),
     _ref("account_id", "accounts"), _text("platform"), _number("position"),
@@ -221,6 +222,8 @@ targets = sa.Table(
              postgresql_where=sa.text(UNMIRRORED), sqlite_where=sa.text(UNMIRRORED)),
     sa.Index("ix_targets_no_address", "updated_at",  # completed, and nobody knows yet where to look at it
              postgresql_where=sa.text(NO_ADDRESS), sqlite_where=sa.text(NO_ADDRESS)),
+    sa.Index("ix_targets_last_day", "updated_at", "status",
+             postgresql_where=sa.text(CAME_TO), sqlite_where=sa.text(CAME_TO)),
     sa.Index("ix_targets_too_late", "too_late_at",
              postgresql_where=sa.text(MAY_BE_TOO_LATE), sqlite_where=sa.text(MAY_BE_TOO_LATE)),
     sa.Index("ix_targets_slot", "account_id",
@@ -232,6 +235,7 @@ targets = sa.Table(
 attempts = sa.Table(
     "attempts", metadata, _id(), _ref("target_id", "targets"), _ref("post_id", "posts"), _ref("account_id", "accounts", index=False),
     _number("number"), _number("version"), _number("fence"), _at("started_at", null=False),
+    _at("due_at"),  # as it stood when it was taken in hand; None on tries that older versions wrote
     _at("intent_at"), sa.Column("handles", Json), sa.Column("fingerprint", sa.Text),
     _at("answered_at"), sa.Column("answered_by", sa.Text),  # receipt, refusal, absence or person
     _at("ended_at"), sa.Column("ended", sa.Text), _text("message"), _text("code"), sa.Column("http_status", sa.Integer),

@@ -1,6 +1,6 @@
 """People, their roles and their API keys: rows only. Secrets arrive here as hashes; nothing is hashed or checked here."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -131,6 +131,12 @@ def list_people(tx: Tx) -> Sequence[Row[Any]]:
         sa.select(users, used_at).outerjoin(sessions, sessions.c.user_id == users.c.id)
         .group_by(users.c.id).order_by(users.c.created_at, users.c.id)
     )  # fmt: skip
+
+
+def find_addresses(tx: Tx, ids: Collection[UUID]) -> dict[UUID, str]:
+    """The e-mail addresses of these people."""
+    rows = tx.all(sa.select(users.c.id, users.c.email).where(users.c.id.in_(ids)))
+    return {row.id: row.email for row in rows}
 
 
 def set_admin(tx: Tx, person_id: UUID, *, is_admin: bool) -> None:

@@ -16,6 +16,8 @@ import sqlalchemy as sa
 from hayon import telemetry
 
 CHANNEL = "hayon_work"
+NAME = "hayon wake-ups"
+"""How PostgreSQL shows the connection; the parts of its process follow (`store/figures.py` counts them)."""
 TOGETHER_SECONDS = 0.01
 ANSWER_SECONDS = 10.0
 GONE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
@@ -47,20 +49,23 @@ class Wakeups:
         for waiter in self._waiters:
             waiter()
 
-    async def keep(self) -> None:
-        """A duty: hears the other processes and tells them, until it is cancelled. Comes back by itself."""
+    async def keep(self, parts: str = "") -> None:
+        """A duty: hears the other processes and tells them, until it is cancelled. Comes back by itself.
+
+        `parts` are what this process does of the whole, for whoever asks the database which processes there are.
+        """
         if self._dsn is None:
             await asyncio.Event().wait()
             return
         while True:
             try:
-                await self._converse(self._dsn)
+                await self._converse(self._dsn, f"{NAME} {parts}".rstrip())
             except GONE as error:
                 telemetry.emit("database.unreachable", level="warning", reason=f"wake-ups: {error!r}")
             await asyncio.sleep(random.uniform(0.2, 1.0))  # noqa: S311 - spread, not secrecy
 
-    async def _converse(self, dsn: str) -> None:
-        settings = {"application_name": "hayon wake-ups", "tcp_keepalives_idle": "15"}
+    async def _converse(self, dsn: str, name: str) -> None:
+        settings = {"application_name": name, "tcp_keepalives_idle": "15"}
         connection = await asyncpg.connect(dsn, timeout=5, command_timeout=ANSWER_SECONDS, server_settings=settings)
         try:
             await connection.add_listener(CHANNEL, self._hear)

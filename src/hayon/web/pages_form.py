@@ -13,8 +13,8 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
-from hayon.errors import DatabaseUnreachable, Invalid, Mistake, Unauthenticated
-from hayon.web.auth import Caller, find_caller, require_csrf_token, require_same_origin
+from hayon.errors import DatabaseUnreachable, Forbidden, Invalid, Mistake, Unauthenticated
+from hayon.web.auth import ADMINS_ONLY, Caller, find_caller, require_csrf_token, require_same_origin
 from hayon.web.desk import TheDesk
 from hayon.web.misshapen import problem_of
 from hayon.web.problems import answer_page
@@ -102,6 +102,24 @@ async def inside_with_form(request: Request, desk: TheDesk, me: Visitor, form: T
 
 
 Sender = Annotated[Caller, Depends(inside_with_form)]
+
+
+async def inside_as_admin(me: Visitor) -> Caller:
+    """The admin who looks. Raises Forbidden for anybody else."""
+    if not me.is_admin:
+        raise Forbidden(ADMINS_ONLY)
+    return me
+
+
+AdminVisitor = Annotated[Caller, Depends(inside_as_admin)]
+
+
+async def inside_as_admin_with_form(me: Sender) -> Caller:
+    """The admin who has sent this form from a page of ours. Raises Forbidden for anybody else."""
+    return await inside_as_admin(me)
+
+
+AdminSender = Annotated[Caller, Depends(inside_as_admin_with_form)]
 
 
 def shape(kind: type[Shape], given: Mapping[str, Any]) -> Shape:

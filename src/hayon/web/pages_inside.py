@@ -1,14 +1,12 @@
 """What every page of somebody signed in shows beside its own matter: who they are, what they shall know, what needs them."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 from fastapi import Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from hayon.errors import Problem
+from hayon.errors import Invalid, Mistake, Problem
 from hayon.store import accounts as account_rows
 from hayon.store import notices
 from hayon.store.database import Tx
@@ -17,7 +15,8 @@ from hayon.web.auth import Caller
 from hayon.web.desk import Desk
 from hayon.web.pages_view import render
 
-NOTICES_SHOWN = 20
+UNREAD_SHOWN = 100
+"""More unread notices than this are "99+"."""
 ANSWERS = {
     "made": "Your post is taken in. Below you see what becomes of it.",
     "draft": "Kept as a draft.",
@@ -41,19 +40,19 @@ ANSWERS = {
     "mail": "Your choice is kept.",
     "mail-test": "A test is on its way to you.",
     "key": "The key is deleted and opens nothing any more.",
+    "notices": "They are marked as read.",
+    "webhook": "Your webhook is kept.",
+    "webhook-pause": "The webhook is turned off. What was waiting stays listed, to be sent again by hand.",
+    "webhook-resume": "The webhook is on again.",
+    "webhook-delete": "The webhook and its events are gone; nothing more is sent there.",
+    "webhook-replay": "The event is sent once more.",
+    "person-admin": "They are an administrator now.",
+    "person-plain": "They are no administrator any more.",
+    "person-out": "They are shut out: signed out everywhere, and their keys open nothing. What they planned goes out all the same.",
+    "person-in": "They may come in again.",
     "disconnect": "The account is disconnected. What was not sent to it yet will fail.",
     "disconnect-left": "The account is disconnected. What was not sent to it yet will fail. Its credential may still be good: remove Hayon on the platform, among the apps that you allow.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something to know, not read yet."""
-
-    notice_id: UUID
-    message: str
-    post_id: UUID | None
-    created_at: datetime
 
 
 async def show(
@@ -66,6 +65,13 @@ async def show(
     frame = await _frame(desk, me)
     shown = render(page, told=ANSWERS.get(told, ""), heading=heading, problems=problems, **frame, **facts)
     return HTMLResponse(shown, status)
+
+
+def problems_of(error: Mistake | None) -> Sequence[Problem]:
+    """What a page says of a refusal."""
+    if error is None:
+        return ()
+    return error.problems if isinstance(error, Invalid) else [Problem("form", "refused", str(error))]
 
 
 def unknown_button(wish: str) -> Problem:
@@ -82,12 +88,9 @@ async def _frame(desk: Desk, me: Caller) -> dict[str, Any]:
     """What the templates of pages inside need."""
 
     def read(tx: Tx) -> dict[str, Any]:
-        rows = notices.list_notices(tx, me.person.id, unread_only=True, limit=NOTICES_SHOWN + 1)
         broken = [one for one in account_rows.list_accounts(tx, me.person.id) if one.needs_reconnection]
-        return {
-            "now": tx.now(), "broken": broken, "unread": notices.count_unread(tx, me.person.id), "more_notices": len(rows) > NOTICES_SHOWN,
-            "notices": [Notice(row.id, row.message, row.post_id, row.created_at) for row in rows[:NOTICES_SHOWN]],
-        }  # fmt: skip
+        unread = notices.count_unread(tx, me.person.id, most=UNREAD_SHOWN)
+        return {"now": tx.now(), "broken": broken, "unread": unread}
 
     shown = await desk.hayon.database.read(read)
     return shown | {"person": me.person, "csrf": auth.csrf_token(me.token or "")}

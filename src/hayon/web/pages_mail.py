@@ -4,12 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from hayon.errors import Conflict, Invalid, Problem, TooMany
+from hayon.errors import Conflict, Invalid, Mistake, TooMany
 from hayon.web import notices
 from hayon.web.auth import Caller
 from hayon.web.desk import Desk, TheDesk
 from hayon.web.pages_form import PageRoute, Sender, TheForm, Visitor
-from hayon.web.pages_inside import go, show
+from hayon.web.pages_inside import go, problems_of, show
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -29,18 +29,14 @@ async def choose_mail(me: Sender, desk: TheDesk, form: TheForm) -> Response:
             await notices.test_mail(me, desk)
         else:
             await notices.choose(desk, me.person.id, form.texts("mailed"))
-    except Invalid as error:
-        return await _page(desk, me, problems=list(error.problems), status=error.status)
-    except (Conflict, TooMany) as error:
-        return await _page(desk, me, problems=[Problem("form", "refused", str(error))], status=error.status)
+    except (Invalid, Conflict, TooMany) as error:
+        return await _page(desk, me, error=error)
     return go(f"/settings/mail?told={'mail-test' if test else 'mail'}")
 
 
-async def _page(
-    desk: Desk, me: Caller, *, told: str = "", problems: list[Problem] | None = None, status: int = 200
-) -> Response:
+async def _page(desk: Desk, me: Caller, *, told: str = "", error: Mistake | None = None) -> Response:
     known = await notices.list_kinds(me, desk)
     return await show(
-        desk, me, "mail.html", told=told, heading="Not done", problems=problems or (), status=status, here="settings",
-        kinds=known.kinds, sends_mail=known.sends_mail, address=known.address,
+        desk, me, "mail.html", told=told, heading="Not done", problems=problems_of(error),
+        status=error.status if error else 200, here="settings", kinds=known.kinds, sends_mail=known.sends_mail, address=known.address,
     )  # fmt: skip

@@ -1,26 +1,28 @@
-"""The page of one's own settings: name and time zone, e-mail address, password, sessions, API keys. It works without scripts."""
+"""The page of one's own settings: name and time zone, e-mail address, password, sessions. It works without scripts."""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
-from hayon.errors import Conflict, Forbidden, Invalid, Mistake, NotFound, Problem, TooMany
-from hayon.store import sessions, users
-from hayon.web import auth, keys, people
+from hayon.errors import Conflict, Forbidden, Invalid, Mistake, NotFound, TooMany
+from hayon.store import sessions
+from hayon.web import auth, people
 from hayon.web.auth import Caller
 from hayon.web.desk import Desk, TheDesk
 from hayon.web.pages_form import Form, PageRoute, Sender, TheForm, Visitor, shape
-from hayon.web.pages_inside import go, show, unknown_button
-from hayon.web.scopes import MEANINGS
+from hayon.web.pages_inside import go, problems_of, show, unknown_button
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
-LASTS = {"": "until it is deleted", "30": "30 days", "90": "90 days", "365": "a year"}
-"""How long a key may last, as the page offers it; the API takes any time."""
-SHOWN_AGAIN = ("name", "timezone", "email", "keyName")
+BROWSERS = (("Firefox/", "Firefox"), ("Edg", "Edge"), ("OPR/", "Opera"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+SYSTEMS = (
+    ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS X", "Mac"),
+    ("CrOS", "ChromeOS"), ("Linux", "Linux"),
+)  # fmt: skip
+"""What browsers call themselves, the more telling word first: most of them name others, too."""
+SHOWN_AGAIN = ("name", "timezone", "email")
 
 
 @router.get("/settings")
@@ -77,31 +79,13 @@ async def end_sessions(me: Sender, desk: TheDesk, form: TheForm) -> Response:
     return await _try(desk, me, form, end, told="sessions")
 
 
-@router.post("/settings/keys")
-async def make_key(me: Sender, desk: TheDesk, form: TheForm) -> Response:
-    """A new key, shown on the page that answers and never again."""
-    try:
-        made = await keys.make_key_for(desk, me, await _key_wanted(desk, form))
-    except (Invalid, Conflict) as error:
-        return await _settings(desk, me, form=form, error=error)
-    return await _settings(desk, me, made=made)
-
-
-@router.post("/settings/keys/{keyId}/delete")
-async def delete_key(key_id: Annotated[UUID, Path(alias="keyId")], me: Sender, desk: TheDesk) -> Response:
-    """The key opens nothing from now on."""
-    await desk.hayon.database.write(users.delete_key, me.person.id, key_id)
-    return go("/settings?told=key")
-
-
-async def _key_wanted(desk: Desk, form: Form) -> keys.KeyWanted:
-    given: dict[str, Any] = {"name": form.text("keyName").strip(), "scopes": form.texts("scopes")}
-    days = form.text("lasts")
-    if days not in LASTS:
-        raise Invalid([Problem("lasts", "unknown", "A key lasts as long as one of the choices says.")])
-    if days:
-        given["expiresAt"] = await desk.hayon.database.read(lambda tx: tx.now()) + timedelta(days=int(days))
-    return shape(keys.KeyWanted, given)
+def name_browser(agent: str) -> str:
+    """What a session's browser is called, as in "Firefox on Linux"; else what it says of itself."""
+    browser = next((name for word, name in BROWSERS if word in agent), "")
+    system = next((name for word, name in SYSTEMS if word in agent), "")
+    if browser and system:
+        return f"{browser} on {system}"
+    return agent or "A browser that does not say its name"
 
 
 async def _change(desk: Desk, me: Caller, given: dict[str, str]) -> None:
@@ -118,21 +102,16 @@ async def _try(desk: Desk, me: Caller, form: Form, work: Callable[[], Awaitable[
 
 
 async def _settings(
-    desk: Desk, me: Caller, *, told: str = "", form: Form | None = None, error: Mistake | None = None,
-    made: keys.KeyMade | None = None,
-) -> Response:  # fmt: skip
-    problems = (
-        error.problems if isinstance(error, Invalid) else [Problem("form", "refused", str(error))] if error else []
-    )
-    current = {"name": me.person.name, "timezone": me.person.timezone, "email": me.person.email, "keyName": ""}
+    desk: Desk, me: Caller, *, told: str = "", form: Form | None = None, error: Mistake | None = None
+) -> Response:
+    current = {"name": me.person.name, "timezone": me.person.timezone, "email": me.person.email}
     typed = {
         name: form.text(name)[:300] if form is not None and name in form.fields else current[name] for name in SHOWN_AGAIN
     }  # fmt: skip
     return await show(
-        desk, me, "settings.html", told=told, heading="Not changed", problems=problems,
-        status=error.status if error else 200, here="settings", typed=typed, made=made, lasts=LASTS, meanings=MEANINGS,
-        chosen=form.texts("scopes") if form is not None else ["all"],
-        sessions=(await people.list_sessions(me, desk)).sessions, keys=(await keys.list_keys(me, desk)).keys,
+        desk, me, "settings.html", told=told, heading="Not changed", problems=problems_of(error),
+        status=error.status if error else 200, here="settings", typed=typed,
+        sessions=(await people.list_sessions(me, desk)).sessions, name_browser=name_browser,
     )  # fmt: skip
 
 

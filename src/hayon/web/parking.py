@@ -20,6 +20,7 @@ from hayon.web.wire import Answered, Given, Moment, Word, shown
 
 router = APIRouter(prefix="/api", tags=["parking"])
 
+Kind = Annotated[str | None, Query(max_length=200)]
 AT_ONCE_LIMIT = 200
 BODY_SHOWN, REASON_SHOWN, WORD_SHOWN = 1_000, 500, 100
 NOT_PARKED = ("not_parked", "There is no such target in the parking lot, or not any more.")
@@ -126,13 +127,15 @@ async def list_parked(
     everybody: bool = False,
     limit: Annotated[int, Query(ge=1, le=AT_ONCE_LIMIT)] = 50,
     cursor: Cursor = None,
+    platform: Kind = None,
+    code: Kind = None,
 ) -> ParkedPage:
     """Your failed targets that wait for a decision, the newest first. `everybody`: those of all, for the admin."""
     if everybody and not me.is_admin:
         raise Forbidden("What failed of others is shown to the admin alone.")
     rows = await desk.hayon.database.read(
         parking.list_parked, None if everybody else me.person.id,
-        before=None if cursor is None else read_cursor(cursor), limit=limit + 1,
+        before=None if cursor is None else read_cursor(cursor), limit=limit + 1, platform=platform, code=code,
     )  # fmt: skip
     following = write_cursor(rows[limit - 1].parked_at, rows[limit - 1].id) if len(rows) > limit else None
     return ParkedPage(targets=[_parked_out(row) for row in rows[:limit]], next_cursor=following)
@@ -169,7 +172,7 @@ async def list_dead_letters(
     _admin: Admin, desk: TheDesk, limit: Annotated[int, Query(ge=1, le=AT_ONCE_LIMIT)] = 50
 ) -> DeadLetters:
     """Messages that the broker gave up, the oldest first, where they stay; for the admin. No post depends on them."""
-    async with _asking(desk) as broker:
+    async with asking_broker(desk) as broker:
         letters = await broker.list_dead_letters(limit + 1)
     return DeadLetters(letters=[_letter_out(letter) for letter in letters[:limit]], more=len(letters) > limit)
 
@@ -177,7 +180,7 @@ async def list_dead_letters(
 @router.post("/dead-letters/replay", responses=refusals(401, 403))
 async def replay_dead_letters(given: LettersChosen, _admin: Admin, desk: TheDesk) -> LetterAnswers:
     """Rings those of these again that can be read, and drops them here; for the admin. A bell that is out of date does nothing."""
-    async with _asking(desk) as broker:
+    async with asking_broker(desk) as broker:
         rung = await broker.replay_dead_letters(given.letter_ids)
     return _letter_answers(given.letter_ids, rung, ("rung", "It was rung again."), NOT_RUNG)
 
@@ -185,13 +188,13 @@ async def replay_dead_letters(given: LettersChosen, _admin: Admin, desk: TheDesk
 @router.post("/dead-letters/discard", responses=refusals(401, 403))
 async def discard_dead_letters(given: LettersChosen, _admin: Admin, desk: TheDesk) -> LetterAnswers:
     """Throws these away; for the admin. What is due is rung again from the database, so no post is lost by it."""
-    async with _asking(desk) as broker:
+    async with asking_broker(desk) as broker:
         gone = await broker.discard_dead_letters(given.letter_ids)
     return _letter_answers(given.letter_ids, gone, ("discarded", "It is gone."), NOT_THERE)
 
 
 @asynccontextmanager
-async def _asking(desk: Desk) -> AsyncIterator[Broker]:
+async def asking_broker(desk: Desk) -> AsyncIterator[Broker]:
     """The broker, for the length of a question. Raises BrokerUnreachable, also where it is not as it should be."""
     try:
         async with desk.hayon.reaching_broker() as broker:

@@ -6,6 +6,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hayon import __version__
+from hayon.domain.schedule import list_zones
 from hayon.web.icons import icon, mark
 
 
@@ -25,7 +26,7 @@ def _environment() -> Environment:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     made.filters |= {"web_address": web_address, "plainly": plainly}
-    made.globals |= {"version": __version__, "icon": icon, "mark": mark}
+    made.globals |= {"version": __version__, "icon": icon, "mark": mark, "list_zones": list_zones}
     return made
 
 
