@@ -23,6 +23,8 @@ from hayon.web import (
     operations,
     pages,
     pages_accounts,
+    pages_compose,
+    pages_keep,
     pages_mail,
     pages_posts,
     pages_reset,
@@ -57,13 +59,15 @@ ROOMS = (
     posts,
     pages,
     pages_accounts,
+    pages_compose,
+    pages_keep,
     pages_mail,
     pages_posts,
     pages_reset,
     pages_settings,
 )
-FORM_ROOM = 500_000
-"""Room for the other fields of a form beside its picture."""
+FORM_ROOM = 4_000_000
+"""Room for the other fields of the form beside its file: words for each platform, each letter several bytes as they are sent."""
 GRACE_SECONDS = 5
 
 
@@ -164,4 +168,6 @@ def _limit_of(path: str) -> int:
     if path.startswith("/media/"):
         return media.UPLOAD_LIMIT
     writing = path == "/compose" or (path.startswith("/posts/") and path.endswith("/edit"))
-    return media.UPLOAD_LIMIT + FORM_ROOM if writing else JSON_LIMIT
+    if writing:
+        return media.UPLOAD_LIMIT + FORM_ROOM
+    return FORM_ROOM if path.startswith("/compose/") else JSON_LIMIT
