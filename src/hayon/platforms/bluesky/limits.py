@@ -58,11 +58,12 @@ _OPTIONS = {
 }
 
 
-def bluesky_rules(facts: Mapping[str, Any], *, video_service: bool = True) -> Rules:
+def bluesky_rules(facts: Mapping[str, Any], *, video_service: bool = True, link_cards: bool = True) -> Rules:
     """The limits for an account whose server told these facts. `video_service`: videos go through the network's service.
 
     The service takes more kinds than a record may hold and makes MP4s of them; without it a video is the record's own
     blob, which has to be an MP4 that the server takes (atproto: packages/pds/src/config/config.ts, `blobUploadLimit`).
+    `link_cards`: linked pages are fetched to show them.
     """
     largest = picture_fitting(facts).largest_bytes
     return Rules(
@@ -88,7 +89,7 @@ def bluesky_rules(facts: Mapping[str, Any], *, video_service: bool = True) -> Ru
         options=_OPTIONS,
         more=partial(_more, largest=largest),
         marks=lambda text, options: find_marks(text),  # noqa: ARG005 - no option changes what is a link
-        card=card_link,
+        card=card_link if link_cards else lambda content: None,  # noqa: ARG005 - whatever is said
     )
 
 
