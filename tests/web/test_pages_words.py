@@ -37,7 +37,7 @@ async def test_a_post_shows_its_time_in_its_own_zone(ada: Visitor) -> None:
     page = (await ada.get("/")).text
     assert 'title="2030-05-27 21:00:00 UTC">Tue 28 May 2030, 02:30 Asia/Kolkata</time>' in page
     assert "It goes away here and will not be published." in page
-    assert "ada.test up to 300 characters" in (await ada.get("/compose")).text
+    assert "<b>0</b>/300" in (await ada.get("/compose")).text
 
 
 async def test_a_delivery_under_way_says_since_when_and_until_when(house: House, ada: Visitor) -> None:

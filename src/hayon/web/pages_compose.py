@@ -20,6 +20,7 @@ from hayon.web.pages_draft import Draft, Picture, draft_of, find_draft, read_dra
 from hayon.web.pages_form import Form, PageRoute, Sender, TheForm, Visitor, new_key, shape
 from hayon.web.pages_inside import go, show, unknown_button
 from hayon.web.pages_keep import write
+from hayon.web.pages_look import look_at
 from hayon.web.pages_options import OptionField, fields_of, tables_of
 from hayon.web.pages_posts import show_one
 from hayon.web.pages_view import PLATFORM_NAMES
@@ -143,9 +144,10 @@ async def _show(
     beyond = [
         handles.get(one) or PLATFORM_NAMES.get(one, "an account that is gone") for one in draft.differs_beyond(heard)
     ]
+    when = when_facts(draft, me.person.timezone)
     return await show(
-        desk, me, "compose.html", problems=problems, status=status, here="compose", accounts=mine, form=draft,
-        kinds=TAKEN, voices=voices, beyond=beyond, conflict=conflict, when=when_facts(draft, me.person.timezone),
+        desk, me, "compose.html", look=await look_at(desk, me, draft, when), problems=problems, status=status, here="compose", accounts=mine, form=draft,
+        kinds=TAKEN, voices=voices, beyond=beyond, conflict=conflict, when=when,
         zones=zone_names(), planned=draft.kept is not None and draft.kept.status is PostStatus.SCHEDULED,
     )  # fmt: skip
 

@@ -46,6 +46,11 @@ form.addEventListener("submit", (event) => {
   place.innerHTML = '<p class="needs" data-untimed>Choose the date and time first, or press “Publish now”.</p>';
   form.elements.scheduledAt.focus();
 });
+// Words for one platform that come from elsewhere: shortened ones.
+form.addEventListener("differ", ({ detail }) => {
+  form.elements[`text-${detail.platform}`].value = detail.text;
+  differ(detail.platform);
+});
 addEventListener("pageshow", showChosen); // a browser that comes back may have filled the fields anew
 
 function open(name) {
