@@ -115,7 +115,7 @@ async def test_what_is_not_there(house: House, method: str, path: str, status: i
         ("GET", "/posts/nonsense", 404, "There is nothing at this address."),
         ("GET", "/static/nothing.css", 404, "There is nothing at this address."),
         ("GET", "/media/files/nonsense", 403, "Not allowed"),
-        ("GET", "/compose", 405, "This address takes POST, not GET."),
+        ("GET", "/compose/keep", 405, "This address takes POST, not GET."),
     ],
 )
 async def test_a_browser_is_answered_with_a_page(ada: Visitor, method: str, path: str, status: int, words: str) -> None:

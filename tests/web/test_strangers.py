@@ -38,7 +38,7 @@ OWN = {  # about whoever asks: strangers get theirs, which is nothing
     "GET /api/notices", "GET /api/notices/kinds", "PUT /api/notices/kinds", "POST /api/notices/read",
     "POST /api/notices/mail/test", "GET /api/webhooks", "POST /api/webhooks",
     "POST /api/posts", "GET /api/posts", "POST /api/{platform}/post", "GET /accounts", "POST /accounts",
-    "POST /accounts/connect", "POST /compose", "POST /notices/read", "GET /api/parking", "POST /api/parking/replay",
+    "POST /accounts/connect", "GET /compose", "POST /compose", "POST /compose/keep", "POST /notices/read", "GET /api/parking", "POST /api/parking/replay",
     "POST /api/parking/discard", "GET /settings", "POST /settings/profile", "POST /settings/email",
     "POST /settings/password", "POST /settings/keys", "GET /settings/mail", "POST /settings/mail",
 }  # fmt: skip

@@ -88,16 +88,15 @@ async def change_post(post_id: PostId, me: Sender, desk: TheDesk, form: TheForm,
 
 async def _take(desk: Desk, me: Caller, request: Request, form: Form, post_id: UUID | None = None) -> Response:
     wish = form.text("do")
-    if wish not in WISHES:
-        raise Invalid([unknown_button(wish)])
-    keep, at_once = wish in {"draft", "anew"}, wish == "publish"
+    keep, at_once, anew = wish in {"draft", "anew"}, wish == "publish", wish == "anew"
     try:
         draft = await find_draft(desk, me, form, post_id)
     except NotFound:
-        return await _answer_gone(desk, me, form)
-    kept = draft.kept
-    if wish == "anew":
-        draft.post_id, draft.kept = "", None
+        draft = read_draft(form, me.person.timezone, tables_of(desk.hayon.platforms))
+        if not anew:
+            return await _answer_gone(desk, me, draft)
+    if wish not in WISHES:
+        raise Invalid([unknown_button(wish)])
     try:
         missing = [*await _take_picture(desk, me, draft, form), *_find_untimed(draft, wish)]
         if missing:
@@ -105,12 +104,13 @@ async def _take(desk: Desk, me: Caller, request: Request, form: Form, post_id: U
             fits, found = await desk.hayon.submission.dry_run(me.person.id, handed)
             of_rules = [] if keep else [problem for fit in fits for problem in fit.problems]
             return await _show(desk, me, draft, problems=[*missing, *found, *of_rules], status=422)
-        await write(desk, me, draft, request.state.correlation_id, keep=keep, at_once=at_once)
+        await write(desk, me, draft, request.state.correlation_id, keep=keep, at_once=at_once, anew=anew)
     except Invalid as error:
         return await _show(desk, me, draft, problems=error.problems, status=422)
     except Conflict as error:
         return await _answer_conflict(desk, me, draft, error)
-    told = "submit" if kept and kept.status is PostStatus.DRAFT and not keep else WISHES[wish]
+    was_draft = draft.kept is not None and draft.kept.status is PostStatus.DRAFT
+    told = "submit" if was_draft and not keep else WISHES[wish]
     return go(f"/?told={told}")
 
 
@@ -125,9 +125,8 @@ async def _answer_conflict(desk: Desk, me: Caller, draft: Draft, error: Conflict
     return await _show(desk, me, draft, problems=[again], status=409)
 
 
-async def _answer_gone(desk: Desk, me: Caller, form: Form) -> Response:
+async def _answer_gone(desk: Desk, me: Caller, draft: Draft) -> Response:
     """The post of this form is not there any more: the words are, and may become another."""
-    draft = read_draft(form, me.person.timezone, tables_of(desk.hayon.platforms))
     draft.post_id, draft.key = "", new_key()
     gone = Problem("postId", "gone", "There is no such post, or it was deleted meanwhile. Press again to make a new one of this.")  # fmt: skip
     return await _show(desk, me, draft, problems=[gone], status=404)

@@ -176,7 +176,7 @@ def read_draft(form: Form, own_timezone: str, tables: Tables | None = None) -> D
         scheduled_at=form.text("scheduledAt"), timezone=form.text("timezone") or own_timezone, hour=form.text("hour"),
         key=_key_in(form) or new_key(), post_id=form.text("postId"),
         version=int(version[:DIGITS]) if version.isascii() and version.isdigit() else 0,
-        platforms=form.named(PLATFORM_OF), differs=list(dict.fromkeys(form.texts("differs"))), words=form.named(WORDS_ON),
+        platforms=form.named(PLATFORM_OF), differs=[one for one in dict.fromkeys(form.texts("differs")) if not tables or one in tables], words=form.named(WORDS_ON),
         options={one: read_options(form, one, tables[one]) for one in shown}, shown=shown, tables=tables,
     )  # fmt: skip
 

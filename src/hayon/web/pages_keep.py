@@ -15,16 +15,18 @@ from hayon.store.database import Tx
 from hayon.web import posts
 from hayon.web.auth import Caller
 from hayon.web.desk import Desk, TheDesk
-from hayon.web.pages_draft import Draft, find_draft
-from hayon.web.pages_form import Sender, TheForm, new_key, shape
+from hayon.web.pages_draft import LONGEST_KEY, Draft, find_draft
+from hayon.web.pages_form import PageRoute, Sender, TheForm, shape
 from hayon.web.posts_schema import PostIn, PostPatch, as_handed
 from hayon.web.posts_view import PostOut
 from hayon.web.wire import in_utc
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
-LEFT_OUT = {"scheduledAt", "timezone", "accountIds"}
+WHEN = {"scheduledAt", "timezone"}
+LEFT_OUT = {*WHEN, "accountIds"}
 """What a draft is kept without, where it is wrong: words are never lost for those. A stored draft keeps what it had."""
+MOST_TOLD = 3
 SENT = "This form was sent before, with other words."
 HANDED_IN = "This post was handed in meanwhile. What you write here is not kept any more."
 CHANGED = "This draft was changed in another place meanwhile, so what you write here is not kept any more."
@@ -33,10 +35,10 @@ GONE = "This draft was deleted in another place. What you write here is not kept
 
 @router.post("/compose/keep")
 async def keep(me: Sender, desk: TheDesk, form: TheForm, request: Request) -> Response:
-    """Keeps the form as a draft: `postId`, `version` and `savedAt`, and in `unkept` what of it could not be kept.
+    """Keeps the form as a draft: `postId`, `version` and `savedAt`, and in `unkept` why some of it could not be kept.
 
-    409 where the draft was changed or handed in elsewhere, 404 where it was deleted: nothing is written then. 204 where
-    there is nothing to keep.
+    409 where the draft was changed or handed in elsewhere, 404 where it was deleted, 422 where it cannot be kept at all:
+    nothing is written then, and `message` says why. 204 where there is nothing to keep.
     """
     try:
         draft = await find_draft(desk, me, form)
@@ -52,6 +54,8 @@ async def keep(me: Sender, desk: TheDesk, form: TheForm, request: Request) -> Re
         return _refuse(404, GONE)
     except Conflict:
         return _refuse(409, CHANGED if draft.kept else SENT)
+    except Invalid as error:
+        return _refuse(422, " ".join(problem.message for problem in error.problems[:MOST_TOLD]))
     return JSONResponse(
         {"postId": str(post.post_id), "version": post.version, "savedAt": in_utc(post.updated_at), "unkept": unkept}
     )
@@ -59,17 +63,20 @@ async def keep(me: Sender, desk: TheDesk, form: TheForm, request: Request) -> Re
 
 async def write(
     desk: Desk, me: Caller, draft: Draft, correlation_id: str, *, keep: bool, at_once: bool = False,
-    without: Collection[str] = (),
+    anew: bool = False, without: Collection[str] = (),
 ) -> UUID:  # fmt: skip
     """Writes what the form holds: a new post, or an edit of the one that it rests on, `without` some fields. The post's id.
+
+    `anew`: a new one in any case, the same one for the same form.
 
     A form without a post may have made a draft already, if the answer never reached its page: the key tells, and then
     that draft is changed. Raises Invalid, and Conflict where the form's post went out or was changed meanwhile.
     """
-    kept = draft.kept
+    kept = None if anew else draft.kept
     if kept is None:
+        key = f"anew-{draft.version}-{draft.key}"[:LONGEST_KEY] if anew else draft.key
         made = shape(PostIn, _but(without, draft.body(keep=keep, at_once=at_once)))
-        found = await _take_in(desk, me, draft.key, as_handed(made, me.person.timezone), correlation_id)
+        found = await _take_in(desk, me, key, as_handed(made, me.person.timezone), correlation_id)
         if isinstance(found, UUID):
             return found
         kept = found
@@ -123,6 +130,7 @@ async def _keep(desk: Desk, me: Caller, draft: Draft, correlation_id: str) -> tu
         if not wrong <= LEFT_OUT:
             raise
         unkept = [problem.message for problem in error.problems]
+        wrong |= WHEN if wrong & WHEN else set()  # a time means another one in another zone
         post_id = await write(desk, me, draft, correlation_id, keep=True, without=wrong)
     return await posts.get_post(post_id, me, desk), unkept
 
@@ -132,4 +140,4 @@ def _but(without: Collection[str], body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refuse(status: int, message: str) -> Response:
-    return JSONResponse({"message": message, "key": new_key()}, status)
+    return JSONResponse({"message": message}, status)
