@@ -47,7 +47,8 @@ def add_files(tx: Tx, user_id: UUID, times: list[datetime], mime: str = "image/p
 def add_posts(tx: Tx, user_id: UUID, uses: list[list[UUID]], *, deleted: bool = False) -> list[UUID]:
     """A post for each of the lists of files, every one a second newer: their ids."""
     rows: list[dict[str, Any]] = [
-        {"id": new_id(THEN), "user_id": user_id, "status": "DRAFT", "content": {"text": "x", "media": []}, "overrides": {},
+        {"id": new_id(THEN), "user_id": user_id, "status": "DRAFT", "overrides": {},
+         "content": {"text": f"Post {number}", "media": []},
          "selected": {}, "version": 1, "created_at": THEN + number * SECOND, "updated_at": THEN,
          "deleted_at": THEN if deleted else None}
         for number in range(len(uses))
@@ -99,9 +100,10 @@ async def test_who_uses_a_file_is_told(database: Database) -> None:
     made = await database.write(add_posts, ada, [[often], [often], [often, once], [often]])
     await database.write(add_posts, ada, [[often], [often, gone]], deleted=True)
     listed = {one.media.id: one for one in await database.read(library.list_library, ada, limit=9)}
-    told = {media_id: (one.uses, one.deleted_uses, one.post_ids) for media_id, one in listed.items()}
+    told = {media_id: (one.uses, one.deleted_uses, one.posts) for media_id, one in listed.items()}
     assert told == {
-        free: (0, 0, ()), once: (1, 0, (made[2],)), often: (6, 2, (made[3], made[2], made[1])), gone: (1, 1, ()),
+        free: (0, 0, ()), once: (1, 0, ((made[2], "Post 2"),)), gone: (1, 1, ()),
+        often: (6, 2, ((made[3], "Post 3"), (made[2], "Post 2"), (made[1], "Post 1"))),
     }  # fmt: skip
     assert await database.read(library.get_kept, ada, often) == listed[often]
 

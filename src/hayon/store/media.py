@@ -14,22 +14,22 @@ from hayon.errors import Conflict, NotFound
 from hayon.store.database import Tx
 from hayon.store.schema import media, post_media, posts
 
-POSTS_NAMED = 3
-"""How many of the posts that use a file are named with it, the newest ones."""
+POSTS_NAMED, WORDS_NAMED = 3, 40
+"""How many of the posts that use a file are named with it, the newest ones, and with how many characters of their words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
     """A file of the library. `uses` are the posts that refer to it, drafts and deleted ones (`deleted_uses`) included.
 
-    `post_ids` are the newest of those that are not deleted, POSTS_NAMED at most.
+    `posts` are the newest of those that are not deleted, POSTS_NAMED at most: their ids and how their words begin.
     """
 
     media: Media
     created_at: datetime
     uses: int = 0
     deleted_uses: int = 0
-    post_ids: tuple[UUID, ...] = ()
+    posts: tuple[tuple[UUID, str], ...] = ()
 
 
 def as_media(row: Row[Any]) -> Media:
@@ -111,21 +111,25 @@ def get_kept(tx: Tx, user_id: UUID, media_id: UUID) -> Kept:
 
 def _with_uses(tx: Tx, rows: Sequence[Row[Any]]) -> list[Kept]:
     """The files with their uses: counted, and the newest named, in one statement however often a file is used."""
-    of_one = {"partition_by": post_media.c.media_id}
-    gone = posts.c.deleted_at.is_not(None)
+    if not rows:
+        return []
+    file, gone = post_media.c.media_id, posts.c.deleted_at.is_not(None)
     counted = (
         sa.select(
-            post_media.c.media_id, post_media.c.post_id, gone.label("gone"),
-            sa.func.count().over(**of_one).label("uses"),
-            sa.func.sum(sa.case((gone, 1), else_=0)).over(**of_one).label("deleted_uses"),
-            sa.func.row_number().over(**of_one, order_by=[gone, posts.c.created_at.desc(), posts.c.id]).label("place"),
+            file, post_media.c.post_id, gone.label("gone"),
+            sa.func.substr(posts.c.content["text"].as_string(), 1, WORDS_NAMED).label("words"),
+            sa.func.count().over(partition_by=file).label("uses"),
+            sa.func.sum(sa.case((gone, 1), else_=0)).over(partition_by=file).label("deleted_uses"),
+            sa.func.row_number().over(
+                partition_by=file, order_by=[gone, posts.c.created_at.desc(), posts.c.id]
+            ).label("place"),
         )
         .join(posts, posts.c.id == post_media.c.post_id)
-        .where(post_media.c.media_id.in_([row.id for row in rows]))
+        .where(file.in_([row.id for row in rows]))
         .subquery()
     )  # fmt: skip
     uses: dict[UUID, list[Row[Any]]] = {row.id: [] for row in rows}
-    for use in tx.all(sa.select(counted).where(counted.c.place <= POSTS_NAMED).order_by(counted.c.place)) if rows else ():
+    for use in tx.all(sa.select(counted).where(counted.c.place <= POSTS_NAMED).order_by(counted.c.place)):
         uses[use.media_id].append(use)
     return [_as_kept(row, uses[row.id]) for row in rows]
 
@@ -133,7 +137,7 @@ def _with_uses(tx: Tx, rows: Sequence[Row[Any]]) -> list[Kept]:
 def _as_kept(row: Row[Any], uses: Sequence[Row[Any]]) -> Kept:
     if not uses:
         return Kept(as_media(row), row.created_at)
-    named = tuple(use.post_id for use in uses if not use.gone)
+    named = tuple((use.post_id, use.words) for use in uses if not use.gone)
     return Kept(as_media(row), row.created_at, uses[0].uses, int(uses[0].deleted_uses), named)
 
 

@@ -23,6 +23,7 @@ from hayon.web import (
     operations,
     pages,
     pages_accounts,
+    pages_library,
     pages_mail,
     pages_posts,
     pages_reset,
@@ -57,6 +58,7 @@ ROOMS = (
     posts,
     pages,
     pages_accounts,
+    pages_library,
     pages_mail,
     pages_posts,
     pages_reset,
@@ -77,7 +79,7 @@ def build(hayon: Hayon) -> FastAPI:
     )  # fmt: skip
     app.state.desk = desk = Desk(hayon, Watch(hayon.database))
     problems.install(app, [route for room in ROOMS for route in room.router.routes])
-    app.add_middleware(Frame, limit_of=_limit_of, https=desk.is_secure)
+    app.add_middleware(Frame, limit_of=_limit_of, https=desk.is_secure, uploads_to=desk.uploads_to)
     for room in ROOMS:
         app.include_router(room.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
@@ -161,7 +163,7 @@ def _address(listener: socket.socket) -> str:
 
 
 def _limit_of(path: str) -> int:
-    if path.startswith("/media/"):
+    if path.startswith("/media/uploads/"):
         return media.UPLOAD_LIMIT
-    writing = path == "/compose" or (path.startswith("/posts/") and path.endswith("/edit"))
+    writing = path in ("/compose", "/media") or (path.startswith("/posts/") and path.endswith("/edit"))
     return media.UPLOAD_LIMIT + FORM_ROOM if writing else JSON_LIMIT

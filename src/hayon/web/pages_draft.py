@@ -14,6 +14,8 @@ from hayon.web.posts_view import PostOut
 
 ALT_TEXT = "alt-"
 """The field with the description of a picture that is uploaded already is named so, and its id."""
+LEFT_OUT = "leaveOut"
+"""The field by which somebody without scripts takes a picture out again; with them its fields are gone."""
 DIGITS = 9
 LONGEST_KEY = 200
 
@@ -76,10 +78,10 @@ class Draft:
 
 def read_draft(form: Form, own_timezone: str) -> Draft:
     """What was sent."""
-    version = form.text("version")
+    version, left_out = form.text("version"), form.texts(LEFT_OUT)
     return Draft(
         text=form.text("text"), account_ids=form.texts("accountIds"), alt_text=form.text("altText"),
-        pictures=[Picture(one, form.text(f"{ALT_TEXT}{one}")) for one in form.texts("mediaId")],
+        pictures=[Picture(one, form.text(f"{ALT_TEXT}{one}")) for one in form.texts("mediaId") if one not in left_out],
         scheduled_at=form.text("scheduledAt"), timezone=form.text("timezone") or own_timezone, hour=form.text("hour"),
         key=_key_in(form) or new_key(),
         version=int(version[:DIGITS]) if version.isascii() and version.isdigit() else 0,
