@@ -41,7 +41,8 @@ class Fields(HTMLParser):
         if tag in {"input", "textarea"}:
             if facts.get("type") not in {"hidden", "checkbox"}:
                 self.ids.add(str(facts.get("id")))
-            if self.forms and facts.get("name"):
+            unchecked = facts.get("type") in {"checkbox", "radio"} and "checked" not in facts
+            if self.forms and facts.get("name") and not unchecked:
                 self.forms[-1]["fields"][facts["name"]] = facts.get("value") or ""
 
     def form(self, action: str) -> dict[str, str]:

@@ -33,7 +33,7 @@ KINDS = {
     "image/jpeg": "JPEG picture", "image/png": "PNG picture", "image/gif": "GIF picture", "image/webp": "WebP picture",
     "video/mp4": "MP4 video", "video/webm": "WebM video",
 }  # fmt: skip
-_KILO = 1000
+_KILO, _MINUTE, _TEN = 1000, 60, 10
 
 
 class Show(StrEnum):
@@ -142,21 +142,24 @@ def as_file(kept: Kept) -> File:
 
 
 def size_words(size: int) -> str:
-    """A size in bytes as people say it: 740 bytes, 12 kB, 1.4 MB."""
+    """A size in bytes as people say it: 740 bytes, 12 kB, 1.4 MB, 1.0 GB."""
     if size < _KILO:
         return f"{size} bytes"
-    if size < _KILO**2:
-        return f"{max(1, round(size / _KILO))} kB"
-    amount, unit = (size / _KILO**2, "MB") if size < _KILO**3 else (size / _KILO**3, "GB")
-    return f"{amount:.1f} {unit}" if amount < 10 else f"{amount:.0f} {unit}"
+    amount, units = size / _KILO, ["kB", "MB", "GB"]
+    while amount >= _KILO - 0.5 and len(units) > 1:  # it would be rounded to a thousand
+        amount, units = amount / _KILO, units[1:]
+    return f"{amount:.0f} kB" if units[0] == "kB" else f"{_short(amount)} {units[0]}"
 
 
 def length_words(seconds: float) -> str:
     """A length as people say it: 8.4 s, 42 s, 1 min 5 s."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    minutes, rest = divmod(round(seconds), _MINUTE)
+    return f"{minutes} min {rest} s" if minutes else f"{_short(seconds)} s"
+
+
+def _short(amount: float) -> str:
+    """With a decimal where there is but one digit before it."""
+    return f"{amount:.0f}" if round(amount, 1) >= _TEN else f"{amount:.1f}"
 
 
 async def _library(

@@ -29,10 +29,14 @@ export function takeFiles(zone, { area, place, arrived, changed = () => {} }) {
     let stop = new AbortController();
     let mediaId = "";
 
+    const letGo = () => {
+      if (mediaId) fetch(`/api/media/${mediaId}`, { method: "DELETE" }).catch(() => {}); // else it is forgotten after a day
+      mediaId = "";
+    };
     const end = (words) => {
       stop.abort();
       lines.delete(line);
-      if (mediaId) forget(mediaId);
+      letGo();
       const inLine = line.contains(document.activeElement);
       line.remove();
       if (inLine) field.focus();
@@ -49,7 +53,6 @@ export function takeFiles(zone, { area, place, arrived, changed = () => {} }) {
     };
     const start = () => {
       stop = new AbortController();
-      mediaId = "";
       part("why").textContent = "";
       part("under-way").hidden = part("cancel").hidden = false;
       part("again").hidden = part("drop").hidden = true;
@@ -74,7 +77,7 @@ export function takeFiles(zone, { area, place, arrived, changed = () => {} }) {
           report();
         } catch (error) {
           if (signal.aborted) return;
-          if (mediaId && error.passing === false) forget(mediaId);
+          letGo();
           refuse(error);
         }
       });
@@ -211,10 +214,6 @@ function refusal(status, said) {
 
 function broken() {
   return new Refused("The connection broke off.", true);
-}
-
-function forget(mediaId) {
-  fetch(`/api/media/${mediaId}`, { method: "DELETE" }).catch(() => {}); // else it is forgotten after a day
 }
 
 function queue(work) {
