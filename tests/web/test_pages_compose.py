@@ -216,6 +216,15 @@ async def test_a_calendar_proposes_the_time(house: House, ada: Visitor) -> None:
     assert (await ada.get(f"/compose?at={'9' * 50}")).status == 404
 
 
+async def test_a_file_of_ones_own_starts_a_post(house: House, ada: Visitor) -> None:
+    media_id = await upload(ada, picture())
+    bob = await house.register("bob@example.org")
+    theirs = await upload(bob, picture(size=(30, 30)))
+    page = (await ada.get(f"/compose?media={theirs}&media={media_id}&media={media_id}")).text
+    assert (page.count('name="mediaId"'), f'value="{media_id}"' in page, theirs in page) == (1, True, False)
+    assert (await ada.get("/compose?media=nonsense")).status == 404
+
+
 @pytest.mark.parametrize(
     ("at", "on", "zone", "starts"),
     [

@@ -25,6 +25,7 @@ from hayon.web import (
     pages_accounts,
     pages_compose,
     pages_keep,
+    pages_library,
     pages_look,
     pages_mail,
     pages_posts,
@@ -62,6 +63,7 @@ ROOMS = (
     pages_accounts,
     pages_compose,
     pages_keep,
+    pages_library,
     pages_look,
     pages_mail,
     pages_posts,
@@ -83,7 +85,7 @@ def build(hayon: Hayon) -> FastAPI:
     )  # fmt: skip
     app.state.desk = desk = Desk(hayon, Watch(hayon.database))
     problems.install(app, [route for room in ROOMS for route in room.router.routes])
-    app.add_middleware(Frame, limit_of=_limit_of, https=desk.is_secure)
+    app.add_middleware(Frame, limit_of=_limit_of, https=desk.is_secure, uploads_to=desk.uploads_to)
     for room in ROOMS:
         app.include_router(room.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
@@ -167,9 +169,9 @@ def _address(listener: socket.socket) -> str:
 
 
 def _limit_of(path: str) -> int:
-    if path.startswith("/media/"):
+    if path.startswith("/media/uploads/"):
         return media.UPLOAD_LIMIT
-    writing = path == "/compose" or (path.startswith("/posts/") and path.endswith("/edit"))
+    writing = path in ("/compose", "/media") or (path.startswith("/posts/") and path.endswith("/edit"))
     if writing:
         return media.UPLOAD_LIMIT + FORM_ROOM
     return FORM_ROOM if path.startswith("/compose/") else JSON_LIMIT

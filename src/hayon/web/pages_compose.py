@@ -10,8 +10,8 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from hayon.domain.lifecycle import PostStatus
 from hayon.errors import Conflict, Invalid, NotFound, Problem
-from hayon.media import KINDS
 from hayon.platforms.contract import Platform
+from hayon.store import media as media_rows
 from hayon.web import accounts, media, posts
 from hayon.web.accounts import AccountOut
 from hayon.web.auth import Caller
@@ -26,11 +26,10 @@ from hayon.web.pages_posts import show_one
 from hayon.web.pages_view import PLATFORM_NAMES
 from hayon.web.pages_when import start_of, when_facts, zone_names
 from hayon.web.posts_schema import PostIn, as_handed
+from hayon.web.wire import LIST_LIMIT
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
-TAKEN = ",".join(sorted(KINDS))
-"""What the file field offers: all that is taken in; whether a platform takes it is said once the post is checked."""
 WISHES = {"publish": "made", "schedule": "made", "draft": "draft", "anew": "draft"}
 """The buttons of the form, and what is told where one has done its work. `anew`: the words of this form as another draft."""
 OPEN = {PostStatus.DRAFT, PostStatus.SCHEDULED}
@@ -52,13 +51,18 @@ class Voice:
 
 
 @router.get("/compose")
-async def open_composer(me: Visitor, desk: TheDesk, at: Moment = "", on: Moment = "") -> Response:
-    """An empty form; `at` a wall-clock time, or `on` a day, as a calendar proposes them."""
+async def open_composer(
+    me: Visitor, desk: TheDesk, at: Moment = "", on: Moment = "",
+    files: Annotated[list[UUID], Query(alias="media", max_length=LIST_LIMIT)] = [],  # noqa: B006 - FastAPI copies it
+) -> Response:  # fmt: skip
+    """An empty form; `at` a wall-clock time, or `on` a day, as a calendar proposes them; with files of one's own."""
+    known = await desk.hayon.database.read(media_rows.find_many, me.person.id, files)
     mine = (await accounts.list_accounts(me, desk)).accounts
     defaults = [str(account.account_id) for account in mine if account.is_default]
     draft = Draft(
         timezone=me.person.timezone, account_ids=defaults if len(defaults) == 1 else [],
         tables=tables_of(desk.hayon.platforms),
+        pictures=[Picture(str(one), "") for one in dict.fromkeys(files) if one in known and known[one].ready],
         scheduled_at=start_of(at, on, me.person.timezone, datetime.now(UTC)),
     )  # fmt: skip
     return await _show(desk, me, draft)
@@ -147,7 +151,7 @@ async def _show(
     when = when_facts(draft, me.person.timezone)
     return await show(
         desk, me, "compose.html", look=await look_at(desk, me, draft, when), problems=problems, status=status, here="compose", accounts=mine, form=draft,
-        kinds=TAKEN, voices=voices, beyond=beyond, conflict=conflict, when=when,
+        voices=voices, beyond=beyond, conflict=conflict, when=when,
         zones=zone_names(), planned=draft.kept is not None and draft.kept.status is PostStatus.SCHEDULED,
     )  # fmt: skip
 

@@ -21,6 +21,8 @@ from hayon.web.posts_view import OverrideOut, PostOut
 
 ALT_TEXT = "alt-"
 """The field with the description of a picture that is uploaded already is named so, and its id."""
+LEFT_OUT = "leaveOut"
+"""The field by which somebody without scripts takes a picture out again; with them its fields are gone."""
 PLATFORM_OF = "platform-"
 """The field that says of which platform an account of the form is."""
 WORDS_ON = "text-"
@@ -167,12 +169,12 @@ def read_draft(form: Form, own_timezone: str, tables: Tables | None = None) -> D
 
     What the post that is edited holds beyond the form's fields is not in it: `find_draft` adds that.
     """
-    version = form.text("version")
+    version, left_out = form.text("version"), form.texts(LEFT_OUT)
     tables = tables or {}
     shown = [one for one in tables if was_shown(form, one)]
     return Draft(
         text=form.text("text"), account_ids=form.texts("accountIds"), alt_text=form.text("altText"),
-        pictures=[Picture(one, form.text(f"{ALT_TEXT}{one}")) for one in form.texts("mediaId")],
+        pictures=[Picture(one, form.text(f"{ALT_TEXT}{one}")) for one in form.texts("mediaId") if one not in left_out],
         scheduled_at=form.text("scheduledAt"), timezone=form.text("timezone") or own_timezone, hour=form.text("hour"),
         key=_key_in(form) or new_key(), post_id=form.text("postId"),
         version=int(version[:DIGITS]) if version.isascii() and version.isdigit() else 0,

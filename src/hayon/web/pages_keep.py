@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
+from hayon.delivery.submit import Handed
 from hayon.domain.lifecycle import PostStatus
 from hayon.errors import Conflict, Invalid, NotFound
 from hayon.store import posts as post_rows
@@ -86,7 +87,7 @@ async def write(
     return kept.post_id
 
 
-async def _take_in(desk: Desk, me: Caller, key: str, handed: Any, correlation_id: str) -> UUID | PostOut:
+async def _take_in(desk: Desk, me: Caller, key: str, handed: Handed, correlation_id: str) -> UUID | PostOut:
     """A new post's id; or the draft that this form had made before, to be changed. Raises Conflict where it is out already."""
     try:
         post_id, again = await desk.hayon.submission.submit(
@@ -100,7 +101,7 @@ async def _take_in(desk: Desk, me: Caller, key: str, handed: Any, correlation_id
     if not again:
         return post_id
     found = await _find_made(desk, me, key)
-    if found is None:
+    if found is None or (handed.draft and found.status is not PostStatus.DRAFT):
         raise Conflict(SENT)
     # the same words as at first, but it was changed since then: they have to be written once more
     return found if found.status is PostStatus.DRAFT and found.version > 1 else post_id
