@@ -6,6 +6,8 @@ from hayon.media.contract import (
     LARGEST_PICTURE,
     LARGEST_UPLOAD,
     LARGEST_VIDEO,
+    OTHER_SPELLINGS,
+    TAKEN,
     Grant,
     Measured,
     MediaStore,
@@ -19,7 +21,7 @@ from hayon.media.renditions import fit_picture, keep_thumbnail
 from hayon.media.thumbnails import portrait, thumbnail
 
 __all__ = [
-    "KINDS", "LARGEST_PICTURE", "LARGEST_UPLOAD", "LARGEST_VIDEO", "Grant", "LocalFolder", "Measured", "MediaStore", "Reach",
-    "Served", "clean_file", "fit_bytes", "fit_picture", "keep_thumbnail", "measure_file", "portrait", "temp_key",
-    "thumbnail",
+    "KINDS", "LARGEST_PICTURE", "LARGEST_UPLOAD", "LARGEST_VIDEO", "OTHER_SPELLINGS", "TAKEN", "Grant", "LocalFolder",
+    "Measured", "MediaStore", "Reach", "Served", "clean_file", "fit_bytes", "fit_picture", "keep_thumbnail", "measure_file",
+    "portrait", "temp_key", "thumbnail",
 ]  # fmt: skip

@@ -39,6 +39,8 @@ ANSWERS = {
     "sessions": "Signed out there.",
     "mail": "Your choice is kept.",
     "mail-test": "A test is on its way to you.",
+    "file": "The file is here, and can be used in posts.",
+    "file-deleted": "The file is deleted.",
     "key": "The key is deleted and opens nothing any more.",
     "notices": "They are marked as read.",
     "webhook": "Your webhook is kept.",
