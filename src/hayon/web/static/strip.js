@@ -38,7 +38,7 @@ function furnish(zone, form) {
   }
 
   takeFiles(zone, {
-    area: form,
+    area: document.documentElement, // beside the form a browser would open the file in the place of the page
     place: "compose",
     arrived: attach,
     changed: (ends) => {
