@@ -13,7 +13,7 @@ from hayon.web.frame import SECURITY_HEADERS
 from tests.web.house import House, Visitor
 
 
-@pytest.mark.parametrize("path", ["/", "/api/posts", "/nowhere", "/static/hayon.css", "/healthz", "/api/openapi.json"])
+@pytest.mark.parametrize("path", ["/", "/api/posts", "/nowhere", "/static/frame.css", "/healthz", "/api/openapi.json"])
 async def test_every_answer_is_framed(house: House, path: str) -> None:
     answer = await house.visitor().get(path)
     for name, value in SECURITY_HEADERS.items():

@@ -51,7 +51,7 @@ async def test_every_route_is_framed_for_everybody(siege: Siege) -> None:
 @pytest.mark.parametrize("address", ["https://hayon.example", "http://hayon.example"])
 async def test_only_behind_https_is_https_demanded(folder: Path, address: str) -> None:
     async with open_house(folder, public_url=address) as house:
-        for path in ("/", "/api/posts", "/static/hayon.css", "/nowhere"):
+        for path in ("/", "/api/posts", "/static/frame.css", "/nowhere"):
             demanded = (await house.visitor().get(path)).headers.get("Strict-Transport-Security")
             assert demanded == ("max-age=31536000" if address.startswith("https") else None)
 

@@ -226,6 +226,6 @@ async def test_a_card_alone_for_the_script(house: House, ada: Visitor) -> None:
     assert (await ada.get("/posts/no-id/card")).status == 404
 
 
-@pytest.mark.parametrize("path", ["/static/hayon.css", "/static/live.js", "/static/icon.svg"])
+@pytest.mark.parametrize("path", ["/static/frame.css", "/static/live.js", "/static/icon.svg"])
 async def test_what_pages_need_is_served(house: House, path: str) -> None:
     assert (await house.visitor().get(path)).status == 200

@@ -91,7 +91,7 @@ async def test_each_answer_is_a_line_with_its_route_and_nothing_of_its_path(
     house: House, ada: Visitor, log: list[Any]
 ) -> None:
     log.clear()
-    for path in ("/api/posts?cursor=geheim", "/media/files/geheim", "/geheim", "/healthz", "/static/hayon.css"):
+    for path in ("/api/posts?cursor=geheim", "/media/files/geheim", "/geheim", "/healthz", "/static/frame.css"):
         await ada.get(path)
     lines = [(one["method"], one["route"], one["status"]) for one in log if one["event"] == "request.answered"]
     assert lines == [("GET", "/api/posts", 422), ("GET", "/media/files/{token}", 403), ("GET", "", 404)]

@@ -82,7 +82,7 @@ async def _frame(desk: Desk, me: Caller) -> dict[str, Any]:
         rows = notices.list_notices(tx, me.person.id, unread_only=True, limit=NOTICES_SHOWN + 1)
         broken = [one for one in account_rows.list_accounts(tx, me.person.id) if one.needs_reconnection]
         return {
-            "now": tx.now(), "broken": broken, "more_notices": len(rows) > NOTICES_SHOWN,
+            "now": tx.now(), "broken": broken, "unread": notices.count_unread(tx, me.person.id), "more_notices": len(rows) > NOTICES_SHOWN,
             "notices": [Notice(row.id, row.message, row.post_id, row.created_at) for row in rows[:NOTICES_SHOWN]],
         }  # fmt: skip
 

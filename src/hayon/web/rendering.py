@@ -6,6 +6,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hayon import __version__
+from hayon.web.icons import icon, mark
 
 
 def web_address(address: str) -> str:
@@ -24,7 +25,7 @@ def _environment() -> Environment:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     made.filters |= {"web_address": web_address, "plainly": plainly}
-    made.globals["version"] = __version__
+    made.globals |= {"version": __version__, "icon": icon, "mark": mark}
     return made
 
 

@@ -1,0 +1,47 @@
+"""The signs of the pages as inline SVG, from the pinned files in static/vendor. Where a sign stands is the templates' affair."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+from markupsafe import Markup
+
+_VENDOR = Path(__file__).parent / "static" / "vendor"
+_OURS = {
+    "settings": "settings", "filter": "funnel", "left": "chevron-left", "right": "chevron-right", "refresh": "refresh-cw",
+    "alert": "triangle-alert", "question": "circle-question-mark", "edit": "pencil", "trash": "trash-2",
+    "external": "external-link", "grip": "grip-vertical", "key": "key-round", "undo": "undo-2", "stop": "circle-stop",
+    "home": "house", "file": "file-text", "more": "ellipsis", "leave": "log-out", "done": "circle-check",
+}  # fmt: skip
+"""What we call a sign where its file is called otherwise."""
+_DRAWING = re.compile(r"<svg[^>]*>(?:<title>[^<]*</title>)?(?P<inside>.*)</svg>", re.DOTALL)
+
+
+@cache
+def icon(name: str) -> Markup:
+    """A sign in the colour of the words beside it; it says nothing to a screen reader. Raises OSError for an unknown one."""
+    inside = _read(f"lucide/{_OURS.get(name, name)}.svg")
+    return Markup(
+        '<svg class="icon" viewBox="0 0 24 24" width="20" height="20" fill="none" stroke="currentColor" stroke-width="2" '
+        'stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">{}</svg>'
+    ).format(inside)
+
+
+@cache
+def mark(platform: str) -> Markup:
+    """A platform's own sign in its own colour; nothing for a platform of which we have none."""
+    try:
+        inside = _read(f"simple-icons/{platform}.svg")
+    except OSError:
+        return Markup("")
+    return Markup(
+        '<svg class="mark {}" viewBox="0 0 24 24" width="16" height="16" fill="currentColor" aria-hidden="true">{}</svg>'
+    ).format(platform, inside)
+
+
+def _read(path: str) -> Markup:
+    found = _DRAWING.search((_VENDOR / path).read_text("utf-8"))
+    if found is None:
+        raise ValueError(f"{path} is no drawing.")
+    # a file of ours, pinned; nothing that anybody sends comes here
+    return Markup(re.sub(r"\s+", " ", found["inside"]).strip())  # noqa: S704
