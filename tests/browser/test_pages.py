@@ -73,7 +73,9 @@ def is_fit(person: Person, weighed: list[Response], name: str) -> None:
 def weigh(page: Page) -> list[Response]:
     """From now on gathers the scripts and styles that the page is sent."""
     gathered: list[Response] = []
-    page.on("response", lambda one: gathered.append(one) if one.request.resource_type in {"script", "stylesheet"} else None)
+    page.on(
+        "response", lambda one: gathered.append(one) if one.request.resource_type in {"script", "stylesheet"} else None
+    )
     return gathered
 
 
@@ -87,5 +89,7 @@ def test_every_place_is_reached_on_a_phone(person: Person) -> None:
         address = place.get_attribute("href")
         place.click()
         expect(page).to_have_url(f"{person.hayon.url}{address}")
-        expect(page.get_by_role("navigation", name="Pages").locator("[aria-current=page]")).to_have_attribute("href", str(address))
+        expect(page.get_by_role("navigation", name="Pages").locator("[aria-current=page]")).to_have_attribute(
+            "href", str(address)
+        )
         assert sideways(page) == []
