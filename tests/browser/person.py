@@ -153,8 +153,15 @@ def sideways(page: Page) -> list[str]:
             """() => {
               const wide = document.documentElement.clientWidth;
               if (document.scrollingElement.scrollWidth <= wide) return [];
-              const beyond = [...document.body.querySelectorAll("*")].filter((one) => one.getBoundingClientRect().right > wide + 1);
-              return beyond.filter((one) => !beyond.includes(one.parentElement)).map((one) => one.outerHTML.slice(0, 160));
+              const held = (one) => {
+                for (let part = one.parentElement; part && part !== document.body; part = part.parentElement) {
+                  if (getComputedStyle(part).overflowX !== "visible") return true;
+                }
+                return false;
+              };
+              const beyond = [...document.body.querySelectorAll("*")].filter((one) => one.getBoundingClientRect().right > wide + 1 && !held(one));
+              const named = beyond.filter((one) => !beyond.includes(one.parentElement)).map((one) => one.outerHTML.slice(0, 160));
+              return named.length ? named : ["something reaches beyond the window"];
             }"""
         )
     )
