@@ -20,8 +20,9 @@ def furnish(demo: RunningHayon) -> dict[str, str]:
     demo.publish("Planned for later, with a picture", ["bluesky", "mastodon", "threads"], scheduledAt=ahead,
                  content={"mediaItems": media[:1]})  # fmt: skip
     draft = demo.publish("A draft, not finished", ["bluesky"], draft=True)
+    webhook = demo.ask("webhooks", {"url": "https://hooks.example.org/hayon"})["webhookId"]
     ids = {one["platform"]: one["accountId"] for one in demo.ask("accounts")["accounts"]}
-    return {"postId": published, "draft": draft, "mediaId": shown[0], "accountId": ids["bluesky"]}
+    return {"postId": published, "draft": draft, "mediaId": shown[0], "accountId": ids["bluesky"], "webhookId": webhook}
 
 
 def doubt(demo: RunningHayon, words: str) -> str:
