@@ -13,7 +13,8 @@ FOCUS = """() => {
   const one = document.activeElement;
   if (!one || one === document.body) return null;
   const around = [one, ...(one.labels ?? [])].flatMap((part) => [part, ...part.querySelectorAll("*")]);
-  const shown = around.some((part) => {
+  // of a date and a time the browser itself marks the part that has the focus
+  const shown = /^(date|time|datetime-local)$/.test(one.type) || around.some((part) => {
     const style = getComputedStyle(part);
     return (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0) || style.boxShadow !== "none";
   });
