@@ -1,4 +1,7 @@
-"""`make bench`: prints what was measured on this machine. Asserts nothing: tests assert, figures are shown."""
+"""`make bench`: prints what was measured on this machine. Asserts nothing: tests assert, figures are shown.
+
+`ARGS=pages` measures the pages alone.
+"""
 
 import asyncio
 import os
@@ -14,14 +17,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests.servers.postgres import running_postgres
 
 from bench.load import ACCOUNTS, LATENCY_SECONDS, run
+from bench.pages import run_pages
 
 POSTS, RUNS = 1000, 2
 
 
 def main() -> None:
-    """Runs the load on each database, in turn, and prints a table."""
+    """Measures the load and the pages on each database, in turn, and prints tables."""
     console = Console()
     console.print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.platform()}")
+    if sys.argv[1:] != ["pages"]:
+        _measure_load(console)
+    run_pages(console)
+
+
+def _measure_load(console: Console) -> None:
     title = f"{POSTS} posts, each on Bluesky and Mastodon ({ACCOUNTS} accounts on each; they answer after {LATENCY_SECONDS:g} s); one process"
     table = Table(title=title)
     headings = (

@@ -1,0 +1,73 @@
+"""From the composer to the platforms, in a browser: everywhere at once, and at a time with pictures and other words."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from playwright.sync_api import expect
+
+from tests.browser.hayons import PLATFORMS, RunningHayon
+from tests.browser.person import Person, check_with_axe, look
+from tests.browser.writing import NAMES, Writing, open_post, row
+
+
+def test_six_rows_become_published_without_reloading(person: Person, demo: RunningHayon) -> None:
+    writing = Writing(person)
+    writing.say("Everywhere at once")
+    writing.choose(PLATFORMS)
+    writing.attach("teal.png", "teal", "A teal square")
+    writing.publish()
+    page = open_post(person.page, "Everywhere at once")
+    page.evaluate("window.sameAsBefore = true")
+    for platform in PLATFORMS:
+        expect(row(page, platform)).to_contain_text("Published", timeout=30_000)
+        expect(row(page, platform).get_by_role("link", name="See it there")).to_be_visible()
+    expect(page.get_by_role("article", name="Post, Published")).to_be_visible()
+    assert page.evaluate("window.sameAsBefore")
+    assert demo.landed("Everywhere at once") == sorted(PLATFORMS)
+
+
+def test_pictures_other_words_and_a_time(person: Person, demo: RunningHayon) -> None:
+    """Order, descriptions, what is said differently and the moment are kept as they were typed."""
+    writing = Writing(person)
+    page = writing.page
+    writing.say("A walk along the harbour")
+    writing.choose(["bluesky", "mastodon"])
+    for colour in ("navy", "gold", "crimson"):
+        writing.attach(f"{colour}.png", colour, f"A {colour} square")
+    page.get_by_role("button", name="Earlier: file 2").click()
+    page.get_by_role("button", name="Remove: file 3").click()
+    expect(writing.files).to_have_count(2)
+    page.get_by_role("button", name="Say it differently on Bluesky").click()
+    page.get_by_label("Words for Bluesky").fill("A short walk")
+    preview = page.get_by_role("complementary", name="Preview")
+    expect(preview).to_contain_text("A short walk")
+    expect(preview).to_contain_text("A walk along the harbour")
+    there = ZoneInfo("Asia/Kolkata")
+    at = (datetime.now(there) + timedelta(days=2)).replace(hour=9, minute=30, second=0, microsecond=0)
+    page.get_by_label("Date and time").fill(at.strftime("%Y-%m-%dT%H:%M"))
+    page.get_by_label("Time zone").fill("Asia/Kolkata")
+    look(page, "compose-filled")
+    check_with_axe(page)
+    page.get_by_role("button", name="Schedule", exact=True).click()
+    card = page.get_by_role("article").filter(has_text="A walk along the harbour")
+    expect(card).to_contain_text("Scheduled")
+    expect(card).to_contain_text("09:30")
+
+    found = next(
+        one for one in demo.ask("posts?limit=20")["posts"] if one["content"]["text"] == "A walk along the harbour"
+    )
+    assert [one["altText"] for one in found["content"]["mediaItems"]] == ["A gold square", "A navy square"]
+    assert found["platformSpecificContent"]["bluesky"]["text"] == "A short walk"
+    assert datetime.fromisoformat(found["scheduledAt"]) == at
+    assert (found["timezone"], found["status"]) == ("Asia/Kolkata", "SCHEDULED")
+    assert {NAMES[one["platform"]] for one in found["platformStatuses"]} == {"Bluesky", "Mastodon"}
+
+
+def test_what_was_typed_survives_a_reload(person: Person, demo: RunningHayon) -> None:
+    writing = Writing(person)
+    page = writing.page
+    writing.say("Half a thought")
+    expect(page.get_by_text("Saved", exact=False)).to_be_visible()
+    page.goto(f"{demo.url}/")
+    page.get_by_role("link", name="Drafts").click()
+    expect(page.get_by_role("article").filter(has_text="Half a thought")).to_be_visible()
