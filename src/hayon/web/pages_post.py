@@ -12,14 +12,12 @@ from fastapi.responses import HTMLResponse
 from hayon.delivery.foreseeing import find_crowds
 from hayon.domain.lifecycle import PostStatus
 from hayon.errors import Conflict, Invalid, Mistake, Problem
-from hayon.store import notices
-from hayon.store.database import Tx
 from hayon.store.decisions import Told
 from hayon.web import accounts, duplicating, pages_browsing, posts
 from hayon.web.auth import Caller, csrf_token
 from hayon.web.desk import Desk, TheDesk
 from hayon.web.pages_form import Form, PageRoute, Sender, TheForm, Visitor, shape
-from hayon.web.pages_inside import NOTICES_SHOWN, go, show, unknown_button
+from hayon.web.pages_inside import go, show, unknown_button
 from hayon.web.pages_view import render
 from hayon.web.posts_schema import Resolution
 from hayon.web.posts_view import AttemptOut, PlatformStatus, PostOut
@@ -120,19 +118,6 @@ async def resolve(post_id: PostId, me: Sender, desk: TheDesk, form: TheForm) -> 
     except Conflict as error:
         return await show_one(desk, me, post_id, error=error)
     return _back(form, post_id, "again" if wish == "again" else "resolve")
-
-
-@router.post("/notices/read")
-async def read_notices(me: Sender, desk: TheDesk, form: TheForm) -> Response:
-    """The notices that were shown are read."""
-    shown = [one for text in form.texts("noticeId")[:NOTICES_SHOWN] if (one := _find_id(text)) is not None]
-
-    def mark(tx: Tx) -> None:
-        for notice_id in shown:
-            notices.mark_read(tx, me.person.id, notice_id)
-
-    await desk.hayon.database.write(mark)
-    return go("/")
 
 
 async def show_one(
