@@ -55,7 +55,9 @@ def mark_sheet(platforms: tuple[str, ...]) -> Markup:
 def mark_row(platforms: tuple[str, ...], most: int) -> Markup:
     """The signs of these platforms as a `mark_sheet` on the same page drew them, and how many there are beyond `most`."""
     uses = [
-        Markup('<svg class="mark {}" width="16" height="16" fill="currentColor"><use href="#mark-{}"/></svg>').format(one, one)
+        Markup('<svg class="mark {}" width="16" height="16" fill="currentColor"><use href="#mark-{}"/></svg>').format(
+            one, one
+        )
         for one in platforms[:most]
         if mark(one)
     ]
