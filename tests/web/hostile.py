@@ -185,7 +185,13 @@ class Judged(HTMLParser):
         """Judges an element and what it says of itself."""
         facts = {name: value or "" for name, value in attrs}
         self._inside = tag
-        if MARK in tag or tag in {"object", "embed", "iframe", "base", "svg", "math", "applet", "style"}:
+        if MARK in tag or tag in {"object", "embed", "iframe", "base", "math", "applet", "style"}:
+            self.faults.append(f"<{tag}>")
+        if tag == "svg" and facts.get("class", "").partition(" ")[0] not in {
+            "icon",
+            "mark",
+            "visually-hidden",
+        }:  # our own signs
             self.faults.append(f"<{tag}>")
         if tag == "script" and not facts.get("src", "").startswith("/static/"):
             self.faults.append(f"<script> {facts}")
@@ -244,6 +250,8 @@ class Judged(HTMLParser):
 
 
 def _is_harmless(address: str, tag: str) -> bool:
+    if tag == "use":
+        return address.startswith("#mark-")
     if tag == "a":
         return address.startswith(("/", "#", "https://", "http://")) and not address.startswith("//")
     return address.startswith("/") and not address.startswith("//") and MARK not in address

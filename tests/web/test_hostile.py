@@ -235,7 +235,7 @@ async def fill_in_every_form(siege: Siege, *, whole: bool) -> None:
                 forms[f"{form['action']} {fields} {form['fields'].get('platform')}"] = form | {"visitor": visitor}
     assert len(forms) > 8
     for form in forms.values():
-        assert form["method"] == "POST", form
+        assert form["method"] in {"POST", "GET"}, form
         for field in [*form["fields"], *{name for name, _ in form["buttons"]}]:
             number += 1
             if field == "csrf" or form["action"] == "/logout":
@@ -263,7 +263,13 @@ async def _fill_in(siege: Siege, form: Mapping[str, Any], field: str, text: str)
             data.add_field(name, value.encode("utf-8", "replace").decode())
     visitor: Visitor = form["visitor"]
     async with siege._room:
-        answer = await visitor.post(form["action"], data=data)
+        if form["method"] == "GET":
+            query = "&".join(
+                f"{name}={quote(value.encode('utf-8', 'replace'))[:4_000]}" for name, value in given.items()
+            )
+            answer = await visitor.get(f"{form['action']}?{query}")
+        else:
+            answer = await visitor.post(form["action"], data=data)
     siege.judge(answer, f"form {form['action']} <- {field} {shown(text)}", text)
     if answer.status == 303:
         siege.taken.append((f"form {form['action']} {field}", text))
@@ -286,7 +292,9 @@ async def read_everything(siege: Siege) -> str:
         if answer.status == 200:
             judged = Judged(answer.text)
             said.append(judged.words)
-            pending |= {link for link in judged.links if not link.startswith(("/static", "/api"))} - seen
+            # a calendar leads to a hundred years, so that its ways are walked from its first page alone
+            elsewhere = ("/static", "/api", *(["/calendar"] if page.startswith("/calendar?") else []))
+            pending |= {link for link in judged.links if not link.startswith(elsewhere)} - seen
     return "\n".join(said)
 
 

@@ -42,9 +42,9 @@ OWN = {  # about whoever asks: strangers get theirs, which is nothing
     "POST /api/parking/discard", "GET /settings", "POST /settings/profile", "POST /settings/email",
     "POST /settings/password", "GET /settings/keys", "POST /settings/keys", "GET /settings/mail", "POST /settings/mail",
     "GET /settings/webhooks", "POST /settings/webhooks", "GET /notices",
-    "GET /media", "POST /media", "GET /media/pick",
+    "GET /calendar", "GET /media", "POST /media", "GET /media/pick",
 }  # fmt: skip
-NAMED_IN_FORM = {"POST /settings/sessions"}
+NAMED_IN_FORM = {"POST /settings/sessions", "POST /calendar/move"}
 """What it is about stands in the form and not in the address, and is refused where it is another's."""
 ADMIN = {
     "GET /api/dead-letters", "POST /api/dead-letters/replay", "POST /api/dead-letters/discard", "GET /api/people",
@@ -170,6 +170,7 @@ async def ask(visitor: Visitor, name: str, owned: Owned, form: dict[str, str]) -
         given = {
             "targetId": owned.values["targetId"], "attemptId": str(uuid4()), "lookedAt": later(),
             "noticeId": owned.values["noticeId"], "remoteIds": "ann", "url": "http://hooks.invalid/stolen", "do": wishes.get(path, "delete"),
+            "postId": owned.values["postId"], "version": "1", "to": later(),
         }  # fmt: skip
         answer = await visitor.post(filled, data=form | given)
         sent = json.dumps(given)
