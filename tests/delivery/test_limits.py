@@ -50,6 +50,7 @@ async def test_of_two_hundred_due_with_thirty_left_thirty_go_out_and_the_rest_wa
         waiting = [row for row in rows if row.status == "pending"]
         assert Counter(row.status for row in rows) == {"completed": 31, "pending": 170}
         assert {(row.tries, row.slot_at, row.code) for row in waiting} == {(0, None, "allowance")}
+        assert {row.waits_for for row in waiting} == {"allowance"}
         assert all(row.due_at >= house.clock.now + DAY - MINUTE for row in waiting)
         # each has a turn of its own: thirty a day, and nobody was claimed to find that out but one, at the most
         days = Counter((row.due_at - house.clock.now + MINUTE) // DAY for row in waiting)

@@ -169,6 +169,7 @@ async def test_a_limit_of_the_app_stops_all_and_one_of_an_account_only_that(hous
     for name in ("ann 2", "ann 3"):
         await house.submit(name, str(ann.id))
     assert await one_by_one(house) == 1  # the others wait as long, and nobody claims them to find that out
+    assert {row.waits_for for row in await every(house)} == {"platform"}
     await house.submit("ben 1", str(ben.id))
     await one_by_one(house)
     assert [copy.text for copy in house.platform.ledger] == ["ben 1"]
@@ -180,6 +181,7 @@ async def test_a_limit_of_the_app_stops_all_and_one_of_an_account_only_that(hous
     assert (
         await house.rows(f"SELECT 1 FROM accounts WHERE blocked_until > '{until + MINUTE:%Y-%m-%d %H:%M:%S}'")
     ) == []
+    assert {row.waits_for for row in await every(house) if row.status == "pending"} == {"app"}
     house.clock.now = until + 22 * MINUTE
     await one_by_one(house)
     order = [copy.text for copy in house.platform.ledger]

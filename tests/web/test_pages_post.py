@@ -132,6 +132,15 @@ async def test_a_platform_that_names_a_time_is_told_from_our_own_pause(stage: tu
     assert "Bluesky asks us to wait until then." in await wait_for_rule(ada, second, "platform")
 
 
+async def test_a_time_that_no_platform_named_is_our_own_pause(stage: tuple[House, Visitor, Scripted]) -> None:
+    _, ada, scripted = stage
+    scripted.preparing.append(RateLimited("Slower.", until=datetime.now(UTC) + timedelta(hours=1), guessed=True))
+    for post_id in (await make(ada), await make(ada)):
+        assert "Bluesky named no time" in await wait_for_rule(ada, post_id, "pause")
+    third = await make(ada)  # finds the account limited already
+    assert "left alone for a while" in await wait_for_rule(ada, third, "pause")
+
+
 async def test_one_target_is_stopped_and_the_other_goes_on(house: House, ada: Visitor) -> None:
     await house.account(ada, "mastodon", "ada@social.test")
     post_id = await make(ada, selectedPlatforms=["bluesky", "mastodon"], scheduledAt=later())

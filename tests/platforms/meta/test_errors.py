@@ -325,6 +325,8 @@ def test_a_limit_ends_when_the_platform_says_or_after_a_while() -> None:
     assert until(refused(368)) == NOW + 6 * HOURS
     assert until(refused(4, 2207051)) == NOW + 6 * HOURS
     assert until(refused(4), now=None) is None
+    named = [error_of(answer, "Meta", Doing.READING, now=NOW, sent_before=False) for answer in (told, refused(4))]
+    assert [isinstance(error, RateLimited) and error.guessed for error in named] == [False, True]
 
 
 @given(

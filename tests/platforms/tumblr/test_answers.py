@@ -141,6 +141,7 @@ def test_a_later_video_waits_for_minutes_and_a_full_day_for_midnight_or_six_hour
         limited = error_of(refused(403, 8023), PUBLISHING, now=now)
         assert isinstance(limited, RateLimited)
         assert limited.until == NOW.replace(hour=0) + timedelta(hours=until)
+        assert limited.guessed  # its documentation says so, not its answer
     assert getattr(error_of(refused(403, 8023), PUBLISHING), "until", "") is None
 
 
