@@ -134,6 +134,12 @@ def find_replay(tx: Tx, user_id: UUID, key: str) -> Row[Any] | None:
     return tx.first(sa.select(replays).where(replays.c.user_id == user_id, replays.c.key == key))
 
 
+def has_handed_in(tx: Tx, user_id: UUID) -> bool:
+    """Whether this person has ever handed in a post; drafts alone are none."""
+    handed_in = sa.select(posts.c.id).where(posts.c.user_id == user_id, posts.c.status != PostStatus.DRAFT)
+    return tx.first(handed_in.limit(1)) is not None
+
+
 def rewrite_post(tx: Tx, post_id: UUID, writing: Writing) -> None:
     """The author's edit of a post that still may be edited: version up, targets as now selected. Locks are the caller's.
 
