@@ -233,12 +233,6 @@ def get_post(tx: Tx, post_id: UUID, user_id: UUID) -> PostView:
     return PostView(row, list_targets(tx, [post_id]))
 
 
-def has_handed_in(tx: Tx, user_id: UUID) -> bool:
-    """Whether this person has ever handed in a post; drafts alone are none."""
-    handed_in = sa.select(posts.c.id).where(posts.c.user_id == user_id, posts.c.status != PostStatus.DRAFT)
-    return tx.first(handed_in.limit(1)) is not None
-
-
 def list_targets(tx: Tx, post_ids: Sequence[UUID]) -> Sequence[Row[Any]]:
     """The targets of these posts with the names of their accounts, in the order of each post."""
     if not post_ids:
