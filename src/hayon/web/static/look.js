@@ -6,20 +6,18 @@ let opened = new Set();
 let moved = new Map();
 let focused = null;
 
-// A session that has ended sends to the front door: that page is no look.
-form.addEventListener("htmx:beforeSwap", (event) => {
-  const answered = event.detail.xhr.responseURL;
-  if (answered && new URL(answered).pathname !== "/compose/look") event.detail.shouldSwap = false;
-});
-
 // What has not changed stays as it is: a focus in it is not lost, and a screen reader does not read it again.
 document.body.addEventListener("htmx:oobBeforeSwap", (event) => {
   const { target, fragment } = event.detail;
   if (fragment.innerHTML === target.innerHTML) event.detail.shouldSwap = false;
 });
 
-look.addEventListener("htmx:beforeSwap", remember);
-document.body.addEventListener("htmx:beforeSwap", (event) => event.target === look && remember());
+look.addEventListener("htmx:beforeSwap", (event) => {
+  const answered = event.detail.xhr.responseURL;
+  // a session that has ended is sent to the front door: that page is no look
+  if (answered && new URL(answered).pathname !== "/compose/look") event.detail.shouldSwap = false;
+  else remember();
+});
 look.addEventListener("htmx:afterSwap", () => {
   for (const fold of look.querySelectorAll("details[data-open]")) fold.open = opened.has(fold.dataset.open);
   for (const strip of look.querySelectorAll("[data-scrolled]")) strip.scrollLeft = moved.get(strip.dataset.scrolled) ?? 0;
