@@ -220,7 +220,7 @@ async def pages_of(siege: Siege) -> list[str]:
         pending.extend(getattr(getattr(route, "original_router", None), "routes", ()))
         if isinstance(route, APIRoute) and "GET" in (route.methods or ()) and not route.include_in_schema:
             found.add(siege.path(route.path_format))
-    return sorted(page for page in found if not page.startswith("/media"))
+    return sorted(page for page in found if not page.startswith("/media/files"))
 
 
 async def fill_in_every_form(siege: Siege, *, whole: bool) -> None:

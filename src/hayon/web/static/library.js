@@ -6,7 +6,7 @@ const zone = document.querySelector("[data-uploads]");
 const tiles = document.querySelector("[data-tiles]");
 
 takeFiles(zone, {
-  area: document.body,
+  area: document.documentElement,
   place: "library",
   arrived(tile, line) {
     line.remove();

@@ -38,7 +38,7 @@ function furnish(zone, form) {
   }
 
   takeFiles(zone, {
-    area: form,
+    area: document.documentElement, // beside the form a browser would open the file in the place of the page
     place: "compose",
     arrived: attach,
     changed: (ends) => {
@@ -56,7 +56,7 @@ function furnish(zone, form) {
     event.stopImmediatePropagation();
     const words = underWay === 1 ? "1 file is still being uploaded." : `${underWay} files are still being uploaded.`;
     say(underWay ? words : `${hindrances[0]} is not in this post: remove it here, or try again.`);
-    zone.scrollIntoView({ block: "nearest" });
+    zone.querySelector("[data-said]").scrollIntoView({ block: "center" }); // not beneath the bar with the button
   }, { capture: true });
 
   list.addEventListener("click", (event) => {

@@ -25,7 +25,7 @@ export function takeFiles(zone, { area, place, arrived, changed = () => {} }) {
     const part = (name) => line.querySelector(`[data-${name}]`);
     const name = file.name || "The picture";
     part("name").textContent = name;
-    for (const button of line.querySelectorAll("[data-says]")) button.setAttribute("aria-label", `${button.dataset.says}: ${name}`);
+    for (const one of line.querySelectorAll("[data-says]")) one.setAttribute("aria-label", `${one.dataset.says}: ${name}`);
     let stop = new AbortController();
     let mediaId = "";
 
