@@ -2,6 +2,7 @@
 
 const form = document.getElementById("composer");
 const look = document.getElementById("look");
+const unshortened = document.getElementById("unshortened"); // why words could not be shortened
 let opened = new Set();
 let moved = new Map();
 let focused = null;
@@ -46,8 +47,6 @@ form.addEventListener("click", async (event) => {
     form.dispatchEvent(new CustomEvent("differ", { detail: { platform, text: await answer.text() } }));
     return;
   }
-  const why = form.querySelector("[data-unshortened]");
-  if (!why) return;
-  why.textContent = answer?.status === 422 ? await answer.text() : "That did not work. Load the page again, or try later.";
-  why.hidden = false;
+  unshortened.textContent = answer?.status === 422 ? await answer.text() : "That did not work. Load the page again, or try later.";
 });
+form.addEventListener("input", () => (unshortened.textContent = ""));
