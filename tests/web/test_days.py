@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hayon.web.days import View, days_of, is_shown, period_in_words, slots_of, starts_at, step
+from hayon.web.days import View, days_of, hours_of, is_shown, period_in_words, starts_at, step
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR = timedelta(hours=1)
@@ -17,7 +17,7 @@ ZONES = st.sampled_from(sorted(available_timezones())).map(ZoneInfo)
 
 def shown(day: date, zone: str) -> list[str]:
     """The hours of a day by the wall, with their offset where an hour exists twice."""
-    return [f"{one.start:%H:%M%z}" if one.doubled else f"{one.start:%H:%M}" for one in slots_of(day, ZoneInfo(zone))]
+    return [f"{one.start:%H:%M%z}" if one.doubled else f"{one.start:%H:%M}" for one in hours_of(day, ZoneInfo(zone))]
 
 
 @pytest.mark.parametrize(("day", "zone", "hours", "around_two"), [
@@ -37,17 +37,17 @@ def test_the_hours_of_a_day(day: date, zone: str, hours: int, around_two: list[s
 
 
 def test_a_day_that_does_not_exist_has_no_hours() -> None:
-    assert slots_of(date(2011, 12, 30), ZoneInfo("Pacific/Apia")) == []
+    assert hours_of(date(2011, 12, 30), ZoneInfo("Pacific/Apia")) == []
 
 
-def test_of_an_hour_that_exists_twice_the_second_one_says_so() -> None:
-    twice = [one for one in slots_of(date(2030, 10, 27), BERLIN) if one.doubled]
-    assert [(one.second, one.start.astimezone(UTC).hour) for one in twice] == [(False, 0), (True, 1)]
+def test_of_an_hour_that_exists_twice_each_says_so() -> None:
+    twice = [one for one in hours_of(date(2030, 10, 27), BERLIN) if one.doubled]
+    assert [(one.start.fold, one.start.astimezone(UTC).hour) for one in twice] == [(0, 0), (1, 1)]
 
 
 @given(day=DATES, zone=ZONES)
 def test_hours_follow_one_another_from_the_first_moment_of_a_day_to_that_of_the_next(day: date, zone: ZoneInfo) -> None:
-    found = slots_of(day, zone)
+    found = hours_of(day, zone)
     ends = [starts_at(day, zone), *(one.stop for one in found)]
     assert [one.start.astimezone(UTC) for one in found] == ends[:-1]
     assert ends[-1] == starts_at(day + timedelta(days=1), zone)
@@ -60,8 +60,8 @@ def test_hours_follow_one_another_from_the_first_moment_of_a_day_to_that_of_the_
 def test_every_moment_is_in_one_hour_of_its_own_day(seconds: int, zone: ZoneInfo) -> None:
     at = datetime(2012, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
     there = at.astimezone(zone)
-    (slot,) = [one for one in slots_of(there.date(), zone) if one.start.astimezone(UTC) <= at < one.stop]
-    assert (slot.start.hour, slot.start.utcoffset()) == (there.hour, there.utcoffset())
+    (hour,) = [one for one in hours_of(there.date(), zone) if one.start.astimezone(UTC) <= at < one.stop]
+    assert (hour.start.hour, hour.start.utcoffset()) == (there.hour, there.utcoffset())
 
 
 @given(on=DATES)

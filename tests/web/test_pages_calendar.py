@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from hayon.store.schema import posts, users
+from hayon.web import posts as web_posts
 from tests.web.house import House, Visitor
 from tests.web.test_pages import HOSTILE, Fields, read
 from tests.web.test_posts import make
@@ -247,6 +249,23 @@ async def test_an_undo_overwrites_nobodys_edit(ben: Visitor) -> None:
     answer = await ben.post("/calendar/move?on=2030-03-29", data=undo, headers=PART)
     assert (answer.status, "changed in between" in answer.text, "It was not moved." in answer.text) == (409, True, True)
     assert "Edited meanwhile" in cell(answer.text, "2030-04-01")
+    assert await when(ben, post_id) == ("2030-04-01T07:00:00.000Z", 3)
+
+
+async def test_an_undo_knows_the_version_that_its_move_made(ben: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody edits between the move and its answer: what is offered then must not overwrite that."""
+    post_id, edit = await plan(ben), web_posts.edit_post
+
+    async def meddled(*given: Any) -> Any:
+        moved = await edit(*given)
+        assert (await ben.ask("PATCH", f"/api/posts/{post_id}", {"content": {"text": "Edited"}})).status == 200
+        return moved
+
+    csrf = (await read(ben, "/calendar")).form("/logout")["csrf"]
+    monkeypatch.setattr("hayon.web.pages_calendar.posts", SimpleNamespace(edit_post=meddled))
+    form = {"csrf": csrf, "postId": post_id, "version": "1", "to": "2030-04-01T09:00"}
+    answer = await ben.post("/calendar/move?on=2030-03-29", data=form, headers=PART)
+    assert Fields(answer.text.partition('id="said"')[2]).form(r"/calendar/move\?.*")["version"] == "2"
     assert await when(ben, post_id) == ("2030-04-01T07:00:00.000Z", 3)
 
 

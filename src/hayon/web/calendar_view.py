@@ -9,7 +9,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from hayon.domain.lifecycle import PostStatus
-from hayon.web.days import DAY, Slot, View, days_of, slots_of, starts_at
+from hayon.web.days import DAY, Hour, View, days_of, hours_of, starts_at
 from hayon.web.pages_view import PLATFORM_NAMES, is_unsent, offset_of, zone_of
 
 MOST_A_DAY, MOST_AN_HOUR = 4, 3
@@ -79,35 +79,35 @@ class Cell:
 
 
 @dataclass
-class Hour:
-    """A slot of a week's day with the posts in it."""
+class HourCell:
+    """An hour of a week with the posts in it."""
 
-    slot: Slot
+    hour: Hour
     cell: Cell
     is_past: bool
 
     @property
     def words(self) -> str:
         """Its beginning, such as `02:00`, with the offset where the hour exists twice."""
-        start = self.slot.start
-        return f"{start:%H:%M} ({offset_of(start)})" if self.slot.doubled else f"{start:%H:%M}"
+        start = self.hour.start
+        return f"{start:%H:%M} ({offset_of(start)})" if self.hour.doubled else f"{start:%H:%M}"
 
     @property
     def offset(self) -> str:
         """What belongs behind a wall-clock time to mean this one of two hours; else nothing."""
-        return self.slot.start.isoformat()[-6:] if self.slot.doubled else ""
+        return self.hour.start.isoformat()[-6:] if self.hour.doubled else ""
 
 
 @dataclass
 class Day:
-    """A day of the calendar. `rows` are the 24 hours of its wall clock: each has one slot, two or none."""
+    """A day of the calendar. `rows` are the 24 hours of its wall clock: each is there once, twice or not at all."""
 
     day: date
     is_today: bool
     is_past: bool
     is_outside: bool
     cell: Cell
-    rows: list[list[Hour]] = field(default_factory=list)
+    rows: list[list[HourCell]] = field(default_factory=list)
 
     @property
     def words(self) -> str:
@@ -168,9 +168,9 @@ def lay_out(view: View, on: date, now: datetime, zone: ZoneInfo) -> Sheet:
     if view is View.WEEK:
         for day in days:
             day.rows = [[] for _ in range(24)]
-            for slot in slots_of(day.day, zone):
-                cell = Cell(slot.start.astimezone(UTC), MOST_AN_HOUR)
-                day.rows[slot.start.hour].append(Hour(slot, cell, slot.stop <= now))
+            for hour in hours_of(day.day, zone):
+                cell = Cell(hour.start.astimezone(UTC), MOST_AN_HOUR)
+                day.rows[hour.start.hour].append(HourCell(hour, cell, hour.stop <= now))
     return Sheet(view, days, starts_at(days[0].day, zone), starts_at(days[-1].day + DAY, zone))
 
 

@@ -21,15 +21,14 @@ class View(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class Hour:
     """A stretch of a day of at most one hour, by the clock on the wall. `start` is aware and in its zone, `stop` is in UTC.
 
-    `second`: the wall clock shows this hour for the second time. Where an hour exists twice each of its slots has `doubled`.
+    `doubled`: the wall clock shows this hour twice that day; `start.fold` is 1 for the second one.
     """
 
     start: datetime
     stop: datetime
-    second: bool
     doubled: bool
 
 
@@ -68,12 +67,12 @@ def starts_at(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
-def slots_of(day: date, zone: ZoneInfo) -> list[Slot]:
+def hours_of(day: date, zone: ZoneInfo) -> list[Hour]:
     """The hours of a day in their order: 24 on most, without the one that the clocks skip, with both of the one they repeat."""
     found = list(_walk(day, zone))
     hours = [(one.start.hour, one.start.utcoffset()) for one in found]
     twice = {hour for hour, offset in hours if any(hour == other and offset != shift for other, shift in hours)}
-    return [Slot(one.start, one.stop, bool(one.start.fold), one.start.hour in twice) for one in found]
+    return [Hour(one.start, one.stop, one.start.hour in twice) for one in found]
 
 
 def period_in_words(view: View, on: date) -> str:
@@ -88,13 +87,13 @@ def period_in_words(view: View, on: date) -> str:
     return f"{first.day} {first:%b}{year} to {last.day} {last:%b %Y}"
 
 
-def _walk(day: date, zone: ZoneInfo) -> Iterator[Slot]:
+def _walk(day: date, zone: ZoneInfo) -> Iterator[Hour]:
     at, stop = starts_at(day, zone), starts_at(day + DAY, zone)
     while at < stop:
         start = at.astimezone(zone)
         next_hour = at + HOUR - timedelta(minutes=start.minute, seconds=start.second, microseconds=start.microsecond)
         until = min(_shift(at, min(next_hour, stop), zone), next_hour, stop)
-        yield Slot(start, until, second=False, doubled=False)
+        yield Hour(start, until, doubled=False)
         at = until
 
 
