@@ -283,7 +283,9 @@ def open_outgoing(settings: Settings) -> Outgoing:
 
 def make_platforms(settings: Settings) -> dict[str, Platform]:
     """Every adapter, in the order in which they are named everywhere."""
-    bluesky = Bluesky(settings.bluesky_url, fit=fit_bytes, video_url=_video_url(settings))
+    bluesky = Bluesky(
+        settings.bluesky_url, fit=fit_bytes, link_cards=settings.link_cards, video_url=_video_url(settings)
+    )
     resend, version = settings.resend_containers, settings.graph_version
     return {
         "bluesky": bluesky,

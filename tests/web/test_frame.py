@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -10,7 +11,9 @@ import pytest
 from hayon.errors import DatabaseUnreachable, Misconfigured
 from hayon.web.app import serve
 from hayon.web.frame import SECURITY_HEADERS
-from tests.web.house import House, Visitor
+from tests.web.house import House, Visitor, open_house
+
+S3_KEYS = {"s3_access_key": "an-access-key", "s3_secret_key": "a-secret-key"}
 
 
 @pytest.mark.parametrize("path", ["/", "/api/posts", "/nowhere", "/static/frame.css", "/healthz", "/api/openapi.json"])
@@ -24,6 +27,34 @@ async def test_every_answer_is_framed(house: House, path: str) -> None:
     assert answer.headers["X-Correlation-Id"]
     assert answer.headers["Cache-Control"] == ("public, max-age=3600" if path.startswith("/static") else "no-store")
     assert "Server" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("settings", "connects"),
+    [
+        ({}, ["'self'"]),
+        ({"media_url": "s3://hayon-media?endpoint=https://s3.example.org:9000", **S3_KEYS}, ["'self'", "https://s3.example.org:9000"]),
+        ({"media_url": "s3://hayon-media?region=eu-central-1", **S3_KEYS}, ["'self'", "https://hayon-media.s3.eu-central-1.amazonaws.com"]),
+        (
+            {"media_url": "s3://hayon-media?endpoint=https://S3.example.org:443&publicUrl=https://files.example.org", **S3_KEYS},
+            ["'self'", "https://s3.example.org"],
+        ),
+    ],
+)  # fmt: skip
+async def test_pages_send_to_us_and_to_where_files_are_kept_alone(
+    folder: Path, settings: dict[str, str], connects: list[str]
+) -> None:
+    async with open_house(folder, **settings) as house:
+        policy = (await house.visitor().get("/")).headers["Content-Security-Policy"]
+        rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+        assert rules.pop("connect-src").split(" ") == connects
+        rest = dict(rule.strip().split(" ", 1) for rule in SECURITY_HEADERS["Content-Security-Policy"].split(";"))
+        assert rest.pop("connect-src") == "'self'"
+        assert rules == rest
+        if len(connects) > 1:
+            ada = await house.register()
+            grant = (await ada.post("/api/media/uploads", {"mimeType": "image/png", "size": 5})).json
+            assert grant["url"].startswith(f"{connects[1]}/")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +146,7 @@ async def test_what_is_not_there(house: House, method: str, path: str, status: i
         ("GET", "/posts/nonsense", 404, "There is nothing at this address."),
         ("GET", "/static/nothing.css", 404, "There is nothing at this address."),
         ("GET", "/media/files/nonsense", 403, "Not allowed"),
-        ("GET", "/compose", 405, "This address takes POST, not GET."),
+        ("GET", "/compose/keep", 405, "This address takes POST, not GET."),
     ],
 )
 async def test_a_browser_is_answered_with_a_page(ada: Visitor, method: str, path: str, status: int, words: str) -> None:

@@ -106,7 +106,7 @@ async def test_no_file_does_harm(siege: Siege) -> None:
     """By the form with names of all kinds, and by the way of programs."""
     ada, kept = siege.visitor, 0
     for number, (name, (mime, content)) in enumerate(FILES.items()):
-        form = next(one for one in Judged((await ada.get("/")).text).forms if one["action"] == "/compose")
+        form = next(one for one in Judged((await ada.get("/compose")).text).forms if one["action"] == "/compose")
         data = aiohttp.FormData(default_to_multipart=True)
         data.add_field("csrf", form["fields"]["csrf"][1])
         data.add_field("key", form["fields"]["key"][1])

@@ -136,7 +136,11 @@ async def test_a_picture_by_the_form_goes_out_with_its_words(published: House, w
     await ada.post("/api/accounts/bluesky", {"identifier": "ada.test", "appPassword": account.secret})
 
     async def send(content: bytes, text: str, **more: str) -> Answer:
-        fields = (await read(ada)).form("/compose") | {"text": text, "altText": "A green field", "do": "publish"} | more
+        fields = (
+            (await read(ada, "/compose")).form("/compose")
+            | {"text": text, "altText": "A green field", "do": "publish"}
+            | more
+        )
         fields.pop("picture", None)
         form = aiohttp.FormData(fields)
         if content:

@@ -26,6 +26,8 @@ class Fields(HTMLParser):
         self.labelled: set[str] = set()
         self.ids: set[str] = set()
         self.inline: list[str] = []
+        self._writing: str | None = None
+        self._choosing: str | None = None
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -38,11 +40,33 @@ class Fields(HTMLParser):
             self.labelled.add(str(facts["for"]))
         if tag == "form":
             self.forms.append({"action": facts.get("action"), "fields": {}})
+        if tag == "select":
+            self._choosing = str(facts.get("name"))
+            self.ids.add(str(facts.get("id")))
+        if tag == "option" and self.forms and self._choosing and "selected" in facts:
+            self.forms[-1]["fields"][self._choosing] = facts.get("value") or ""
         if tag in {"input", "textarea"}:
             if facts.get("type") not in {"hidden", "checkbox"}:
                 self.ids.add(str(facts.get("id")))
-            if self.forms and facts.get("name"):
+            # as a browser: what is not ticked is not sent
+            ticked = facts.get("type") not in {"checkbox", "radio"} or "checked" in facts
+            if self.forms and facts.get("name") and ticked:
                 self.forms[-1]["fields"][facts["name"]] = facts.get("value") or ""
+                self._writing = facts["name"] if tag == "textarea" else None
+
+    def handle_data(self, data: str) -> None:
+        """What stands in a textarea, without the line end that it begins with."""
+        if self._writing is not None:
+            self.forms[-1]["fields"][self._writing] += data
+
+    def handle_endtag(self, tag: str) -> None:
+        """Ends a field."""
+        if tag == "textarea" and self._writing is not None:
+            fields = self.forms[-1]["fields"]
+            fields[self._writing] = fields[self._writing].removeprefix("\n")
+            self._writing = None
+        if tag == "select":
+            self._choosing = None
 
     def form(self, action: str) -> dict[str, str]:
         """The fields of the form that is sent there."""
@@ -89,7 +113,7 @@ async def test_signing_in_with_the_form(house: House, ada: Visitor) -> None:
 
 
 async def test_a_post_by_the_form(house: House, ada: Visitor) -> None:
-    fields = (await read(ada)).form("/compose")
+    fields = (await read(ada, "/compose")).form("/compose")
     given = fields | {"text": "Two\r\nlines", "do": "publish"}
     assert (await ada.post("/compose", data=given)).headers["Location"] == "/?told=made"
     assert (await ada.post("/compose", data=given)).headers["Location"] == "/?told=made"
@@ -106,9 +130,10 @@ async def test_a_post_by_the_form(house: House, ada: Visitor) -> None:
 
 
 async def test_what_does_not_fit_stays_in_the_form(ada: Visitor) -> None:
-    fields = (await read(ada)).form("/compose")
+    fields = (await read(ada, "/compose")).form("/compose")
     given = fields | {
         "text": "x" * 305 + HOSTILE, "scheduledAt": "2027-03-28T02:30", "timezone": "Europe/Berlin", "altText": HOSTILE,
+        "do": "schedule",
     }  # fmt: skip
     answer = await ada.post("/compose", data=given)
     assert answer.status == 422
@@ -121,7 +146,7 @@ async def test_what_does_not_fit_stays_in_the_form(ada: Visitor) -> None:
 
 
 async def test_a_draft_by_the_form_goes_out_later(ada: Visitor) -> None:
-    fields = (await read(ada)).form("/compose")
+    fields = (await read(ada, "/compose")).form("/compose")
     assert (await ada.post("/compose", data=fields | {"text": "a", "do": "draft"})).status == 303
     (post,) = (await ada.get("/api/posts")).json["posts"]
     assert post["status"] == "DRAFT"
@@ -203,7 +228,7 @@ async def test_connecting_and_publishing_on_the_pages(published: House, world: t
     assert Fields(refused.text).forms
     connected = await ada.post("/accounts", data=given | {"appPassword": account.secret})
     assert connected.headers["Location"] == "/accounts?told=connect"
-    fields = (await read(ada)).form("/compose")
+    fields = (await read(ada, "/compose")).form("/compose")
     await ada.post("/compose", data=fields | {"text": "From the page", "do": "publish"})
     async with at_work(published.hayon):
         await wait_for(ada, (await ada.get("/api/posts")).json["posts"][0]["postId"], "completed")

@@ -37,7 +37,7 @@ async def test_a_post_shows_its_time_in_its_own_zone(ada: Visitor) -> None:
     page = (await ada.get("/")).text
     assert 'title="2030-05-27 21:00:00 UTC">Tue 28 May 2030, 02:30 Asia/Kolkata</time>' in page
     assert "It goes away here and will not be published." in page
-    assert "up to 300 characters" in page
+    assert "<b>0</b>/300" in (await ada.get("/compose")).text
 
 
 async def test_a_delivery_under_way_says_since_when_and_until_when(house: House, ada: Visitor) -> None:
@@ -105,6 +105,7 @@ async def test_an_account_that_needs_reconnection_is_named(house: House, ada: Vi
     await house.hayon.database.write(lambda tx: tx.run(sa.update(accounts).values(needs_reconnection=True)))
     page = (await ada.get("/")).text
     assert "<b>ada.test</b> (Bluesky) has to be connected again" in page
+    page = (await ada.get("/compose")).text
     assert 'Nothing can be published here until you <a href="/accounts">connect it again</a>.' in page
 
 

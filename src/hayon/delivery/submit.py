@@ -12,6 +12,7 @@ from hayon import telemetry
 from hayon.domain import rules as rule_table
 from hayon.domain.lifecycle import PostStatus
 from hayon.domain.model import Account, Content, Media, Override, said_on
+from hayon.domain.rules import Rules
 from hayon.domain.schedule import read_schedule
 from hayon.errors import Conflict, Invalid, Problem, Unavailable
 from hayon.media import Reach
@@ -40,9 +41,13 @@ class Handed:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """How the content fits one target: its length as the platform counts it, the limit, and what does not fit."""
+    """How the content fits one target: what is said there, of which files, by which rules; its length as the platform counts
+    it, the limit, and what does not fit."""
 
     account: Account
+    content: Content
+    media: Sequence[Media]
+    rules: Rules
     length: int
     limit: int
     unit: str
@@ -69,9 +74,14 @@ class Submission:
         self._platforms = platforms
         self._reach = reach
 
-    async def dry_run(self, user_id: UUID, handed: Handed) -> tuple[Sequence[Fit], Sequence[Problem]]:
-        """What would be found against this post: per target, and what concerns the request as a whole. Writes nothing."""
-        unfetched = await self._try_out(user_id, handed)
+    async def dry_run(
+        self, user_id: UUID, handed: Handed, *, try_out: bool = True
+    ) -> tuple[Sequence[Fit], Sequence[Problem]]:
+        """What would be found against this post: per target, and what concerns the request as a whole. Writes nothing.
+
+        Without `try_out` nothing is fetched to see whether platforms could: that takes as long as the network does.
+        """
+        unfetched = await self._try_out(user_id, handed) if try_out else None
         read = await self._database.read(self._read, user_id, handed, "", unfetched=unfetched)
         return read.fits, read.problems
 
@@ -304,7 +314,7 @@ class Submission:
             found.append(Problem("mediaItems", "not_fetchable", message))
         problems = [Problem(one.field, one.rule, one.message, account.platform, str(account.id)) for one in found]
         length = table.count(content.text, content.options)
-        return Fit(account, length, table.text_limit, table.text_unit, problems, fetched)
+        return Fit(account, content, used, table, length, table.text_limit, table.text_unit, problems, fetched)
 
 
 def _traceparent() -> str:

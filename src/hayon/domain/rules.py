@@ -1,13 +1,14 @@
 """A platform's limits as data, and check(): the one place that compares content with them.
 
-The front desk, the dry run and the delivery all ask here. How a platform counts text is a function that its adapter
-hands in; this file knows no platform by name.
+The front desk, the dry run and the delivery all ask here. How a platform counts text, and what it makes of it, are functions
+that its adapter hands in; this file knows no platform by name.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hayon.domain.marks import Mark
 from hayon.domain.model import Content, Media, MediaUse
 from hayon.errors import Problem
 
@@ -82,7 +83,9 @@ class Rules:
     `count(text, options)` gives the length as the platform counts it, in `text_unit`. `media_limit` is how many pictures
     and videos together one post may have; `mixed` whether both kinds may stand in one. `speaks_alone` names the options that
     are something to publish by themselves, a link say. `more(content, media)` finds
-    what does not fit a table, as problems.
+    what does not fit a table, as problems. Of how a post will look, `marks(text, options)` finds what the platform makes a link, a
+    mention or a tag, in order and without overlaps, and `card(content)` the address whose page is shown as a card below the
+    text; None for no card.
     """
 
     platform: str
@@ -99,11 +102,19 @@ class Rules:
     speaks_alone: tuple[str, ...] = ()
     options: Mapping[str, Option] = field(default_factory=dict)
     more: Callable[[Content, Sequence[Media]], Sequence[Problem]] = lambda content, media: ()  # noqa: ARG005 - the default finds nothing
+    marks: Callable[[str, Mapping[str, Any]], Sequence[Mark]] = lambda text, options: ()  # noqa: ARG005 - nor does this
+    card: Callable[[Content], str | None] = lambda content: None  # noqa: ARG005 - nor this
 
     @property
     def most_media(self) -> int:
         """How many pictures and videos together one post may have."""
         return self.media_limit or max(self.images.limit, 0 if self.videos is None else self.videos.limit)
+
+    def takes(self, text: str, options: Mapping[str, Any]) -> bool:
+        """Whether a text is short enough, with these options beside it."""
+        if self.text_bytes_limit is not None and size_of(text) > self.text_bytes_limit:
+            return False
+        return self.count(text, options) <= self.text_limit
 
     def as_json(self) -> dict[str, Any]:
         """The table as `GET /api/platforms` serves it."""
@@ -121,6 +132,11 @@ class Rules:
                 for name, option in self.options.items()
             },
         }
+
+
+def size_of(text: str) -> int:
+    """The length in UTF-8 bytes. Half a surrogate pair, which no request may bring but any text may hold, counts three."""
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def check(content: Content, media: Sequence[Media], rules: Rules) -> list[Problem]:
@@ -146,7 +162,7 @@ def _check_text(content: Content, rules: Rules) -> list[Problem]:
                 rules.platform,
             )
         )
-    size = len(content.text.encode("utf-8", "surrogatepass"))
+    size = size_of(content.text)
     if rules.text_bytes_limit is not None and size > rules.text_bytes_limit:
         problems.append(
             Problem(

@@ -6,6 +6,8 @@ from hayon.media.contract import (
     LARGEST_PICTURE,
     LARGEST_UPLOAD,
     LARGEST_VIDEO,
+    OTHER_SPELLINGS,
+    TAKEN,
     Grant,
     Measured,
     MediaStore,
@@ -19,6 +21,6 @@ from hayon.media.renditions import fit_picture, keep_thumbnail
 from hayon.media.thumbnails import thumbnail
 
 __all__ = [
-    "KINDS", "LARGEST_PICTURE", "LARGEST_UPLOAD", "LARGEST_VIDEO", "Grant", "LocalFolder", "Measured", "MediaStore", "Reach",
+    "KINDS", "LARGEST_PICTURE", "LARGEST_UPLOAD", "LARGEST_VIDEO", "OTHER_SPELLINGS", "TAKEN", "Grant", "LocalFolder", "Measured", "MediaStore", "Reach",
     "Served", "clean_file", "fit_bytes", "fit_picture", "keep_thumbnail", "measure_file", "temp_key", "thumbnail",
 ]  # fmt: skip

@@ -15,6 +15,8 @@ KINDS = {
 }  # fmt: skip
 """What is taken in, and the ending of its keys. A QuickTime film is kept as an MP4."""
 TAKEN = "JPEG, PNG, GIF and WebP pictures and MP4, MOV and WebM videos can be posted."
+OTHER_SPELLINGS = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "video/x-m4v": "video/mp4"}
+"""What some browsers call kinds that are taken."""
 LARGEST_PICTURE = 50_000_000
 LARGEST_VIDEO = 1_000_000_000
 LARGEST_UPLOAD = max(LARGEST_PICTURE, LARGEST_VIDEO)
@@ -213,7 +215,7 @@ def largest_of(mime: str) -> int:
 def plain_mime(content_type: str) -> str:
     """A content type without parameters, in its usual spelling."""
     mime = content_type.split(";", maxsplit=1)[0].strip().lower()
-    return _OTHER_SPELLINGS.get(mime, mime)
+    return OTHER_SPELLINGS.get(mime, mime)
 
 
 def unfit(rule: str, message: str) -> Invalid:
@@ -226,6 +228,3 @@ def _parts(key: str) -> re.Match[str]:
     if found is None:
         raise NotFound("There is no such file.")
     return found
-
-
-_OTHER_SPELLINGS = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "video/x-m4v": "video/mp4"}

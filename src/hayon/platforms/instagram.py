@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from hayon.domain.marks import Mark, in_order
 from hayon.domain.model import Account, Content, Fitting, Media
 from hayon.domain.rules import MediaRules, Option, Rules
 from hayon.errors import Problem
@@ -16,6 +17,7 @@ from hayon.platforms.contract import Connected, Credential, Parcel, ParcelMedia
 from hayon.platforms.meta.containers import Containers, Draft, Plan, too_wide
 from hayon.platforms.meta.graph import Graph
 from hayon.platforms.meta.login import App
+from hayon.platforms.meta.marks import HASHTAG, MENTION, find_mentions, find_tags
 from hayon.platforms.meta.reading import flat, id_in
 from hayon.platforms.meta.tokens import LongLived, introduced
 
@@ -23,8 +25,6 @@ PLATFORM = "instagram"
 NAME = "Instagram"
 HASHTAGS, MENTIONS = 30, 20
 STORY_SECONDS, STORY_BYTES = (3, 60), 100_000_000
-_HASHTAG = re.compile(r"(?<![\w&])#\w+")
-_MENTION = re.compile(r"(?<![\w.])@\w[\w.]*")
 _HOSTS = ("instagram.com", "www.instagram.com")
 _POST_PATH = re.compile(
     r"(?:/(?P<handle>[\w.]+))?/(?:p|reel|reels)/(?P<code>[\w-]+)/?|/stories/(?P<teller>[\w.]+)/(?P<story>\d+)/?", re.ASCII
@@ -94,6 +94,7 @@ class Instagram(Containers, LongLived):
             media_required=True,
             options=_OPTIONS,
             more=_more,
+            marks=_marks,
         )  # fmt: skip
 
     def fitting(self, options: Mapping[str, Any]) -> Fitting:
@@ -166,6 +167,11 @@ def _shown(one: ParcelMedia) -> Mapping[str, Any]:
     return {"media_type": "VIDEO"} if one.media.is_video else {"alt_text": one.alt_text or None}
 
 
+def _marks(text: str, options: Mapping[str, Any]) -> Sequence[Mark]:  # noqa: ARG001 - no option changes it
+    """Addresses in a caption lead nowhere."""
+    return in_order([*find_mentions(text), *find_tags(text)])
+
+
 def _more(content: Content, media: Sequence[Media]) -> list[Problem]:
     kind = content.options.get("kind")
     found: list[_Fault] = [
@@ -177,7 +183,7 @@ def _more(content: Content, media: Sequence[Media]) -> list[Problem]:
 
 
 def _faults_of_text(text: str) -> Iterator[_Fault]:
-    for pattern, limit, words in ((_HASHTAG, HASHTAGS, "hashtags"), (_MENTION, MENTIONS, "mentions")):
+    for pattern, limit, words in ((HASHTAG, HASHTAGS, "hashtags"), (MENTION, MENTIONS, "mentions")):
         count = len(pattern.findall(text))
         if count > limit:
             yield "text", f"too_many_{words}", f"Instagram takes {limit} {words} in a post; this has {count}."

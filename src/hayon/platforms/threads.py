@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import regex
 
+from hayon.domain.marks import Mark, in_order
 from hayon.domain.model import Account, Content, Fitting, Media
 from hayon.domain.rules import MediaRules, Option, Rules
 from hayon.errors import Disconnected, PlatformError, Problem
@@ -21,14 +22,17 @@ from hayon.platforms.meta.allowances import usage_told
 from hayon.platforms.meta.containers import Containers, Draft, Plan, too_wide
 from hayon.platforms.meta.graph import Graph
 from hayon.platforms.meta.login import App
+from hayon.platforms.meta.marks import find_links, find_mentions
 from hayon.platforms.meta.reading import flat, moment_of
 from hayon.platforms.meta.tokens import LongLived, introduced
 
 PLATFORM = "threads"
 LINKS = 5
-_GRAPHEME = regex.compile(r"\X")
+# Flags stand apart: in a row of them \X takes a time that grows with its square.
+_GRAPHEME = regex.compile(r"\p{RI}{2}[\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}]*+|\X")
 _EMOJI = regex.compile(r"[\p{Extended_Pictographic}\p{Regional_Indicator}\u20e3]")
-_LINK = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
+_ADDRESS = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
+_TOPIC = re.compile(r"(?<![\w&])#(?P<topic>[^\s.&#]{1,50})")
 _POST_PATH = re.compile(r"/@(?P<handle>[\w.]+)/post/(?P<code>[\w-]+)/?", re.ASCII)
 _HOSTS = ("threads.net", "www.threads.net", "threads.com", "www.threads.com")
 _OPTIONS = {
@@ -102,6 +106,8 @@ class Threads(Containers, LongLived):
             speaks_alone=("linkAttachment",),
             options=_OPTIONS,
             more=_more,
+            marks=_marks,
+            card=_card,
         )  # fmt: skip
 
     def fitting(self, options: Mapping[str, Any]) -> Fitting:
@@ -176,17 +182,34 @@ def _bare(tag: Any) -> str:
     return tag.strip().removeprefix("#") if isinstance(tag, str) else ""
 
 
+def _marks(text: str, options: Mapping[str, Any]) -> Sequence[Mark]:
+    """Of its tags a text keeps the first one as its topic, without the #, where no topic is named beside it."""
+    topic = None if _bare(options.get("topicTag")) else _TOPIC.search(text)
+    tags = [] if topic is None else [Mark(topic.start(), topic.end(), "tag", topic["topic"])]
+    return in_order([*find_links(text), *find_mentions(text), *tags])
+
+
+def _card(content: Content) -> str | None:
+    """The link that is named, else the first one of the text, where no media are shown."""
+    named = content.options.get("linkAttachment")
+    if content.media:
+        return None
+    if isinstance(named, str) and named:
+        return named
+    return next((content.text[link.start : link.end] for link in find_links(content.text)), None)
+
+
 def _more(content: Content, media: Sequence[Media]) -> list[Problem]:
     """What does not fit a table: links, the topic, a card beside media, the width of videos."""
     card, tag, found = content.options.get("linkAttachment"), content.options.get("topicTag"), []
-    links = {link.rstrip(".,;:!?)'") for link in _LINK.findall(content.text)} | (
+    links = {content.text[link.start : link.end] for link in find_links(content.text)} | (
         {card} if isinstance(card, str) else set()
     )
     if len(links) > LINKS:
         found.append(
             ("text", "too_many_links", f"Threads takes {LINKS} different links in a post; this has {len(links)}.")
         )
-    if isinstance(card, str) and not _LINK.fullmatch(card):
+    if isinstance(card, str) and not _ADDRESS.fullmatch(card):
         found.append(
             ("options.linkAttachment", "bad_option", "Threads: the link has to begin with https:// or http://.")
         )

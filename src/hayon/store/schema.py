@@ -131,12 +131,13 @@ hosts = sa.Table(  # a row stands only while a host cannot be reached by anyone
 )  # fmt: skip
 
 media = sa.Table(
-    "media", metadata, _id(), _ref("user_id", "users"),
+    "media", metadata, _id(), _ref("user_id", "users", index=False),
     sa.Column("key", sa.Text, nullable=False, unique=True), _text("mime"), sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("width", sa.Integer), sa.Column("height", sa.Integer), sa.Column("duration_seconds", sa.Float),
     sa.Column("video_codec", sa.Text), sa.Column("audio_codec", sa.Text), sa.Column("frame_rate", sa.Float),
     sa.Column("animated", sa.Boolean, nullable=False, default=False, server_default=sa.false()),
     _flag("ready"), _at("created_at", null=False),
+    sa.Index("ix_media_user_id_created_at", "user_id", "created_at", "id"),  # the library, page by page
 )  # fmt: skip
 
 posts = sa.Table(

@@ -24,9 +24,12 @@ from hayon.web import (
     pages,
     pages_accounts,
     pages_browsing,
+    pages_compose,
+    pages_keep,
+    pages_library,
+    pages_look,
     pages_mail,
     pages_post,
-    pages_posts,
     pages_reset,
     pages_settings,
     parking,
@@ -60,14 +63,17 @@ ROOMS = (
     pages,
     pages_accounts,
     pages_browsing,
+    pages_compose,
+    pages_keep,
+    pages_library,
+    pages_look,
     pages_mail,
     pages_post,
-    pages_posts,
     pages_reset,
     pages_settings,
 )
-FORM_ROOM = 500_000
-"""Room for the other fields of a form beside its picture."""
+FORM_ROOM = 4_000_000
+"""Room for the other fields of the form beside its file: words for each platform, each letter several bytes as they are sent."""
 GRACE_SECONDS = 5
 
 
@@ -81,7 +87,7 @@ def build(hayon: Hayon) -> FastAPI:
     )  # fmt: skip
     app.state.desk = desk = Desk(hayon, Watch(hayon.database))
     problems.install(app, [route for room in ROOMS for route in room.router.routes])
-    app.add_middleware(Frame, limit_of=_limit_of, https=desk.is_secure)
+    app.add_middleware(Frame, limit_of=_limit_of, https=desk.is_secure, uploads_to=desk.uploads_to)
     for room in ROOMS:
         app.include_router(room.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
@@ -165,7 +171,9 @@ def _address(listener: socket.socket) -> str:
 
 
 def _limit_of(path: str) -> int:
-    if path.startswith("/media/"):
+    if path.startswith("/media/uploads/"):
         return media.UPLOAD_LIMIT
-    writing = path == "/compose" or (path.startswith("/posts/") and path.endswith("/edit"))
-    return media.UPLOAD_LIMIT + FORM_ROOM if writing else JSON_LIMIT
+    writing = path in ("/compose", "/media") or (path.startswith("/posts/") and path.endswith("/edit"))
+    if writing:
+        return media.UPLOAD_LIMIT + FORM_ROOM
+    return FORM_ROOM if path.startswith("/compose/") else JSON_LIMIT

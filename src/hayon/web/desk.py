@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 from hayon.web.passwords import Passwords
 from hayon.web.throttle import Throttle
 from hayon.web.watching import Watch
-from hayon.wiring import Hayon
+from hayon.wiring import Hayon, media_place
 
 TRIES, TRIES_REFILL = 10, timedelta(minutes=1)
 """How often somebody's password may be tried, counted in the database for all processes (`store/tries.py`)."""
@@ -35,6 +35,12 @@ class Desk:
         """Scheme and host people reach this at, or nothing where it is not set."""
         parts = urlsplit(self.hayon.settings.public_url)
         return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
+
+    @property
+    def uploads_to(self) -> str:
+        """The origin that files are sent to where they are kept elsewhere; nothing where they are sent to us."""
+        place = media_place(self.hayon.settings)
+        return place.origins[0] if place else ""
 
 
 async def desk_of(request: Request) -> Desk:

@@ -17,9 +17,10 @@ from hayon.web.problems import answer_problem, answer_unforeseen
 
 JSON_LIMIT = 1_000_000
 CORRELATION = "X-Correlation-Id"
+_CALLS = "connect-src 'self'"
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; "
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; {_CALLS}; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -40,7 +41,10 @@ _SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}")
 
 
 class Frame:
-    """ASGI middleware. `limit_of(path)` says how many bytes a body sent there may have; `https` whether people come by it."""
+    """ASGI middleware. `limit_of(path)` says how many bytes a body sent there may have; `https` whether people come by it.
+
+    `uploads_to` is the origin to which pages send files besides ours, where they are kept elsewhere; nothing where not.
+    """
 
     def __init__(
         self,
@@ -48,10 +52,14 @@ class Frame:
         limit_of: Callable[[str], int] = lambda path: JSON_LIMIT,  # noqa: ARG005 - the default asks nothing
         *,
         https: bool = False,
+        uploads_to: str = "",
     ) -> None:
         self._app = app
         self._limit_of = limit_of
-        self._headers = dict([*SECURITY_HEADERS.items(), *([HTTPS_ONLY] if https else ())])
+        self._headers = SECURITY_HEADERS | dict([HTTPS_ONLY] if https else ())
+        if uploads_to:
+            policy = self._headers["Content-Security-Policy"]
+            self._headers["Content-Security-Policy"] = policy.replace(_CALLS, f"{_CALLS} {uploads_to}")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Frames one request."""

@@ -19,7 +19,7 @@ from hayon.web.desk import TheDesk
 from hayon.web.misshapen import problem_of
 from hayon.web.problems import answer_page
 
-FIELDS_LIMIT = 200
+FIELDS_LIMIT = 400
 FIELD_LIMIT = 1_000_000
 
 Shape = TypeVar("Shape", bound=BaseModel)
@@ -67,6 +67,10 @@ class Form:
     def texts(self, name: str) -> list[str]:
         """Every field of this name."""
         return [value for value in self.fields.getlist(name) if isinstance(value, str)]
+
+    def named(self, start: str) -> dict[str, str]:
+        """The fields whose names begin so, by the rest of their names."""
+        return {name.removeprefix(start): self.text(name) for name in self.fields if name.startswith(start)}
 
     def file(self, name: str) -> UploadFile | None:
         """A chosen file; None where none was chosen."""

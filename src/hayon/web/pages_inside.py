@@ -40,6 +40,8 @@ ANSWERS = {
     "sessions": "Signed out there.",
     "mail": "Your choice is kept.",
     "mail-test": "A test is on its way to you.",
+    "file": "The file is here, and can be used in posts.",
+    "file-deleted": "The file is deleted.",
     "key": "The key is deleted and opens nothing any more.",
     "disconnect": "The account is disconnected. What was not sent to it yet will fail.",
     "disconnect-left": "The account is disconnected. What was not sent to it yet will fail. Its credential may still be good: remove Hayon on the platform, among the apps that you allow.",

@@ -9,9 +9,23 @@ from markupsafe import Markup
 
 from hayon.domain.lifecycle import PostStatus, TargetStatus
 from hayon.domain.schedule import read_zone
+from hayon.media import KINDS, LARGEST_PICTURE, LARGEST_VIDEO, OTHER_SPELLINGS, TAKEN
 from hayon.web import post_words, rendering
 from hayon.web.posts_view import ENDED, PlatformStatus, PostOut
 from hayon.web.wire import in_utc
+
+
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """Which files are taken, so that a page refuses others before they are sent. `kinds` in every spelling; in bytes."""
+
+    kinds: tuple[str, ...] = (*sorted(KINDS), *sorted(OTHER_SPELLINGS))
+    largest_picture: int = LARGEST_PICTURE
+    largest_video: int = LARGEST_VIDEO
+    words: str = TAKEN
+
+
+UPLOADS = Uploads()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,4 +140,5 @@ _WORDS: dict[str, Any] = {
     "platform_names": PLATFORM_NAMES, "show_post": show_post, "show_target": show_target, "is_live": is_live,
     "is_unsent": is_unsent, "may_be_denied": may_be_denied, "at": moment, "clock": clock, "exactly": exactly,
     **post_words.WORDS,
+    "uploads": UPLOADS,
 }  # fmt: skip

@@ -1,5 +1,6 @@
 """The routes of posts: take one in, show, edit, delete, and what an author decides about it. Everything is decided below."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -9,7 +10,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import AwareDatetime
 
 from hayon.delivery.foreseeing import find_crowds
-from hayon.delivery.submit import Handed
+from hayon.delivery.submit import Fit, Handed
 from hayon.domain.lifecycle import PostStatus
 from hayon.domain.schedule import read_schedule
 from hayon.errors import Conflict, Invalid, Problem
@@ -83,14 +84,24 @@ async def create_post(
     """Takes a post in, for now or later, or keeps a draft. With `dryRun` it only says how it would fit."""
     handed = as_handed(given, me.person.timezone)
     if dry_run:
-        fits, problems = await desk.hayon.submission.dry_run(me.person.id, handed)
-        where = [(fit.account.id, fit.account.platform, fit.account.handle) for fit in fits]
-        at = None if handed.draft else read_schedule(handed.scheduled_at, handed.timezone, datetime.now(UTC))
-        warnings = []
-        if not handed.draft and not isinstance(at, Problem):
-            warnings = await find_crowds(desk.hayon.database, desk.hayon.platforms, where, at, handed.timezone)
-        return _json(dry_run_out(fits, problems, warnings), 200)
+        return _json(dry_run_out(*await rehearse(desk, me, handed)), 200)
     return await _take_in(desk, me, request, handed, idempotency_key)
+
+
+async def rehearse(
+    desk: Desk, me: Caller, handed: Handed, *, but: UUID | None = None, try_out: bool = True
+) -> tuple[Sequence[Fit], Sequence[Problem], Sequence[Problem]]:
+    """What would be found against this post: per target, as a whole, and what only is to be known. Nothing is written.
+
+    `but` is the post itself, where it is stored already. `try_out`: whether platforms could fetch its files is tried out.
+    """
+    fits, problems = await desk.hayon.submission.dry_run(me.person.id, handed, try_out=try_out)
+    at = None if handed.draft else read_schedule(handed.scheduled_at, handed.timezone, datetime.now(UTC))
+    if handed.draft or isinstance(at, Problem):
+        return fits, problems, []
+    where = [(fit.account.id, fit.account.platform, fit.account.handle) for fit in fits]
+    platforms = desk.hayon.platforms
+    return fits, problems, await find_crowds(desk.hayon.database, platforms, where, at, handed.timezone, but=but)
 
 
 @router.post("/{platform}/post", status_code=201, response_model=None, responses=refusals(401, 403, 409) | MADE)

@@ -1,5 +1,7 @@
 """How Threads counts: an emoji its UTF-8 bytes, everything else its code points."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,3 +57,9 @@ def test_the_count_is_between_code_points_and_bytes(text: str) -> None:
 @given(st.text(st.characters(codec="ascii", exclude_categories=["Cc"])))
 def test_ascii_counts_as_it_stands(text: str) -> None:
     assert length(text) == len(text)
+
+
+def test_a_row_of_flags_takes_a_time_that_grows_with_it() -> None:
+    started = time.process_time()
+    assert length("🇫🇷" * 50_000) == 50_000 * 8
+    assert time.process_time() - started < 5  # with its square, minutes

@@ -209,3 +209,10 @@ def test_a_wall_of_text_is_read_in_reasonable_time(wall: str) -> None:
     blocks = compose(wall, mentions={"a": "t:a"})
     assert time.process_time() - started < 10
     assert regex.search(r"\S", blocks[0]["text"])
+
+
+def test_a_row_of_flags_is_cut_between_them_in_a_time_that_grows_with_it() -> None:
+    started = time.process_time()
+    blocks = npf.text_blocks("🇫🇷" * 25_000)
+    assert {len(block["text"]) % 2 for block in blocks} == {0}
+    assert time.process_time() - started < 5  # with its square, half a minute

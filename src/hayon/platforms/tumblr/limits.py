@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from hayon.domain.model import Content, Fitting, Media
 from hayon.domain.rules import MediaRules, Option, Rules
 from hayon.errors import Problem
-from hayon.platforms.tumblr.npf import LONGEST_BLOCK, compose
+from hayon.platforms.tumblr.npf import LONGEST_BLOCK, compose, find_marks, find_spans, first_link
 
 PLATFORM = "tumblr"
 NAME = "Tumblr"
@@ -76,7 +76,14 @@ def tumblr_rules() -> Rules:
         mixed=True,
         options=OPTIONS,
         more=_more,
+        marks=lambda text, options: find_marks(text),  # noqa: ARG005 - no option changes what is a link
+        card=_card,
     )
+
+
+def _card(content: Content) -> str | None:
+    wanted = not content.media and content.options.get("linkCard", True)
+    return first_link(find_spans(content.text, {})) if wanted else None
 
 
 def bare_tag(tag: str) -> str:
