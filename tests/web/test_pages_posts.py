@@ -171,6 +171,7 @@ async def test_a_copy_is_a_draft_with_everything_but_the_time(house: House, ada:
     answer = await ada.post(f"/posts/{post_id}/duplicate", data={"csrf": await csrf_of(ada)})
     found = re.fullmatch(r"/posts/([^/]+)/edit\?told=duplicate", answer.headers["Location"])
     assert found is not None
+    assert "This is a copy, kept as a draft." in (await ada.get(answer.headers["Location"])).text
     copy = (await ada.get(f"/api/posts/{found[1]}")).json
     for same in ("content", "platformSpecificContent", "timezone"):
         assert copy[same] == before[same]

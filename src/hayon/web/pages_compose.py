@@ -34,6 +34,7 @@ WISHES = {"publish": "made", "schedule": "made", "draft": "draft", "anew": "draf
 """The buttons of the form, and what is told where one has done its work. `anew`: the words of this form as another draft."""
 OPEN = {PostStatus.DRAFT, PostStatus.SCHEDULED}
 PostId = Annotated[UUID, Path(alias="postId")]
+Told = Annotated[str, Query(max_length=20)]
 Moment = Annotated[str, Query(max_length=40)]
 
 
@@ -75,13 +76,13 @@ async def compose(me: Sender, desk: TheDesk, form: TheForm, request: Request) ->
 
 
 @router.get("/posts/{postId}/edit")
-async def open_post(post_id: PostId, me: Visitor, desk: TheDesk) -> Response:
+async def open_post(post_id: PostId, me: Visitor, desk: TheDesk, told: Told = "") -> Response:
     """A draft, or a post that is planned, in the form."""
     post = await posts.get_post(post_id, me, desk)
     if post.status not in OPEN:
         return await show_one(desk, me, post_id, error=Conflict("This post was handed in already."))
     mine = (await accounts.list_accounts(me, desk)).accounts
-    return await _show(desk, me, draft_of(post, mine, tables_of(desk.hayon.platforms)))
+    return await _show(desk, me, draft_of(post, mine, tables_of(desk.hayon.platforms)), told=told)
 
 
 @router.post("/posts/{postId}/edit")
@@ -137,7 +138,14 @@ async def _answer_gone(desk: Desk, me: Caller, draft: Draft) -> Response:
 
 
 async def _show(
-    desk: Desk, me: Caller, draft: Draft, *, problems: Sequence[Problem] = (), conflict: str = "", status: int = 200
+    desk: Desk,
+    me: Caller,
+    draft: Draft,
+    *,
+    problems: Sequence[Problem] = (),
+    conflict: str = "",
+    told: str = "",
+    status: int = 200,
 ) -> Response:
     """The composer with this draft. `conflict`: why it cannot be kept over what is stored."""
     mine = (await accounts.list_accounts(me, desk)).accounts
@@ -150,7 +158,7 @@ async def _show(
     ]
     when = when_facts(draft, me.person.timezone)
     return await show(
-        desk, me, "compose.html", look=await look_at(desk, me, draft, when), problems=problems, status=status, here="compose", accounts=mine, form=draft,
+        desk, me, "compose.html", look=await look_at(desk, me, draft, when), told=told, problems=problems, status=status, here="compose", accounts=mine, form=draft,
         voices=voices, beyond=beyond, conflict=conflict, when=when,
         zones=zone_names(), planned=draft.kept is not None and draft.kept.status is PostStatus.SCHEDULED,
     )  # fmt: skip
