@@ -58,7 +58,8 @@ def test_a_site_says_of_every_particular_fault_where_or_why_not(site: Site) -> N
 def test_a_site_stays_under_its_name(site: Site) -> None:
     world = World("none", sites=[site])
     paths = [getattr(route, "path", "") for route in build(world).routes]
-    foreign = [path for path in paths if not path.startswith((f"/{site.platform}/", "/control/", "/media/", "/static"))]
+    common = ("/control/", "/media/", "/portraits/", "/static")
+    foreign = [path for path in paths if not path.startswith((f"/{site.platform}/", *common))]
     assert foreign == ["/"]
     assert all(name.startswith(f"{site.platform}.") for name in site.rates)
     assert Standing.ACTIVE in site.standings
