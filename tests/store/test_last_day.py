@@ -131,6 +131,16 @@ async def test_a_day_of_too_much_says_so(ready: House, monkeypatch: pytest.Monke
     assert (day.complete, [one.taken for one in day.hours[-2:]]) == (False, [1, 2])
 
 
+async def test_what_is_older_takes_no_room(ready: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(last_day, "MOST", 2)
+    for number in range(3):
+        await ready.submit(f"Number {number}")
+        await ready.deliver_due()
+    assert not (await read(ready)).complete
+    ready.clock.forward(25 * 3600)
+    assert (await read(ready)).complete
+
+
 async def test_the_index_finds_them(ready: House) -> None:
     """However many targets there ever were."""
     if ready.database.single_process:
