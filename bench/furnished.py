@@ -16,6 +16,7 @@ from hayon.store import schema, sessions, users
 from hayon.store.accounts import keep_account
 from hayon.store.database import Database, Tx, new_id
 from hayon.store.migrate import migrate
+from hayon.store.webhooks import insert_webhook
 from hayon.vault import Vault
 from hayon.web.auth import digest, new_token
 
@@ -60,10 +61,11 @@ def _fill(tx: Tx, vault: Vault, token: str) -> dict[str, UUID]:
     files = _files(tx, person.id, now, dice)
     posts = _posts(tx, person.id, now, dice, accounts, files)
     _notices(tx, person.id, now, posts)
+    webhook_id = insert_webhook(tx, person.id, "https://webhooks.invalid/", [], lambda context: vault.seal({}, context))
     shown = next(row for row in posts if len(row["content"]["media"]) > 1 and row["targets"] == len(PLATFORMS))
     draft = next(row for row in posts if row["status"] == "DRAFT")
     return {
-        "postId": shown["id"], "draft": draft["id"], "mediaId": files[-1]["id"], "accountId": accounts[0].id,
+        "postId": shown["id"], "draft": draft["id"], "mediaId": files[-1]["id"], "accountId": accounts[0].id, "webhookId": webhook_id,
     }  # fmt: skip
 
 

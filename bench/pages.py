@@ -36,6 +36,8 @@ VARIANTS = 8
 """So many shapes of query are measured of one page: tabs, filters, the next part, a search."""
 SEARCHES = {"q": "harbour", "search": "harbour", "query": "harbour"}
 """What a person types, by the name of the field."""
+ASKED_WITH = {"/media/{mediaId:uuid}/tile": "?for=library"}
+"""What an address is asked with, where it answers nothing without."""
 UNDER_WAY = {"/reset", "/connections/{connectionId}"}
 """Pages for something that somebody has begun just now: they read one row, and nobody has begun anything here."""
 
@@ -120,7 +122,7 @@ def _paths() -> list[str]:
 
 def _filled(path: str, furnished: Furnished) -> str:
     ids = {**furnished.ids, **({"postId": furnished.ids["draft"]} if path.endswith("/edit") else {})}
-    return re.sub(r"\{(\w+)(?::\w+)?\}", lambda part: str(ids.get(part[1], part[0])), path)
+    return re.sub(r"\{(\w+)(?::\w+)?\}", lambda part: str(ids.get(part[1], part[0])), path) + ASKED_WITH.get(path, "")
 
 
 def _leads_to(path: str, page: str) -> list[str]:
