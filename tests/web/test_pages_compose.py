@@ -223,6 +223,8 @@ async def test_a_file_of_ones_own_starts_a_post(house: House, ada: Visitor) -> N
     page = (await ada.get(f"/compose?media={theirs}&media={media_id}&media={media_id}")).text
     assert (page.count('name="mediaId"'), f'value="{media_id}"' in page, theirs in page) == (1, True, False)
     assert (await ada.get("/compose?media=nonsense")).status == 404
+    refused = await ada.post("/compose", data=await composer(ada) | {"mediaId": HOSTILE, "do": "publish"})
+    assert (refused.status, 'name="mediaId"' in refused.text) == (422, False)
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,7 @@ def read_draft(form: Form, own_timezone: str, tables: Tables | None = None) -> D
     shown = [one for one in tables if was_shown(form, one)]
     return Draft(
         text=form.text("text"), account_ids=form.texts("accountIds"), alt_text=form.text("altText"),
-        pictures=[Picture(one, form.text(f"{ALT_TEXT}{one}")) for one in form.texts("mediaId") if one not in left_out],
+        pictures=[Picture(one, form.text(f"{ALT_TEXT}{one}")) for one in form.texts("mediaId") if one not in left_out and _is_id(one)],
         scheduled_at=form.text("scheduledAt"), timezone=form.text("timezone") or own_timezone, hour=form.text("hour"),
         key=_key_in(form) or new_key(), post_id=form.text("postId"),
         version=int(version[:DIGITS]) if version.isascii() and version.isdigit() else 0,
@@ -191,6 +191,14 @@ async def find_draft(desk: Desk, me: Caller, form: Form, post_id: UUID | None = 
     if draft.post_id:
         draft.kept = await posts.get_post(_id_of(draft.post_id), me, desk)
     return draft
+
+
+def _is_id(text: str) -> bool:
+    """Whether a file is named at all: what is no id, no page of ours has sent, and it is part of names in the form."""
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
 
 
 def _id_of(text: str) -> UUID:
