@@ -10,7 +10,7 @@ import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 import aiohttp
@@ -235,7 +235,7 @@ async def fill_in_every_form(siege: Siege, *, whole: bool) -> None:
                 forms[f"{form['action']} {fields} {form['fields'].get('platform')}"] = form | {"visitor": visitor}
     assert len(forms) > 8
     for form in forms.values():
-        assert form["method"] == "POST", form
+        assert form["method"] == "POST" or form["action"] == "/", form  # but for the filters of the list
         for field in [*form["fields"], *{name for name, _ in form["buttons"]}]:
             number += 1
             if field == "csrf" or form["action"] == "/logout":
@@ -263,7 +263,11 @@ async def _fill_in(siege: Siege, form: Mapping[str, Any], field: str, text: str)
             data.add_field(name, value.encode("utf-8", "replace").decode())
     visitor: Visitor = form["visitor"]
     async with siege._room:
-        answer = await visitor.post(form["action"], data=data)
+        if form["method"] == "GET":
+            query = urlencode({name: value.encode("utf-8", "replace")[:4_000] for name, value in given.items()})
+            answer = await visitor.get(f"{form['action']}?{query}")
+        else:
+            answer = await visitor.post(form["action"], data=data)
     siege.judge(answer, f"form {form['action']} <- {field} {shown(text)}", text)
     if answer.status == 303:
         siege.taken.append((f"form {form['action']} {field}", text))
