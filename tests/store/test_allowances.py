@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from hayon.domain.allowance import FRESH, PROBE, Told
-from hayon.domain.lifecycle import Ended, Outcome
+from hayon.domain.lifecycle import Ended, Outcome, WaitsFor
 from hayon.errors import LeaseLost
 from hayon.store import allowances, outbox, settling
 from hayon.store.allowances import app_scope
@@ -192,12 +192,14 @@ async def test_what_is_due_is_postponed_in_its_order(house: House) -> None:
     waiting = await house.database.write(add_due, ann, 4)
     (other,) = await house.database.write(add_due, ben, 1)
     until = START + 20 * MINUTE
-    moved = await house.database.write(allowances.postpone, targets.c.account_id == ann, until, "Wait.", START)
+    of_ann = targets.c.account_id == ann
+    moved = await house.database.write(allowances.postpone, of_ann, until, "Wait.", START, WaitsFor.PLATFORM)
     assert moved == 4
     assert [one.target_id for one in await claim(house, 5)] == [other]
     house.clock.now = until + MINUTE
-    rows = await house.rows("SELECT id FROM targets WHERE message = 'Wait.' ORDER BY due_at")
+    rows = await house.rows("SELECT id, waits_for FROM targets WHERE message = 'Wait.' ORDER BY due_at")
     assert [UUID(str(row.id)) for row in rows] == waiting
+    assert {row.waits_for for row in rows} == {"platform"}
 
 
 async def test_one_of_many_tries_whether_the_app_may_call_again(house: House) -> None:

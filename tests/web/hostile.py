@@ -163,6 +163,10 @@ _LEADS = frozenset({"href", "src", "action", "formaction", "poster", "cite", "da
 _DOES = frozenset({"style", "srcdoc", "http-equiv", "is", "ping", "formtarget", "nonce", "xlink:href"})
 
 
+_OUR_DRAWINGS = {"icon", "mark", "visually-hidden", "chart"}
+"""The classes of the drawings that our own templates make."""
+
+
 class Judged(HTMLParser):
     """A page read as a browser reads it. `faults` is what somebody's words became beside words; `words` are its words."""
 
@@ -187,11 +191,7 @@ class Judged(HTMLParser):
         self._inside = tag
         if MARK in tag or tag in {"object", "embed", "iframe", "base", "math", "applet", "style"}:
             self.faults.append(f"<{tag}>")
-        if tag == "svg" and facts.get("class", "").partition(" ")[0] not in {
-            "icon",
-            "mark",
-            "visually-hidden",
-        }:  # our own signs
+        if tag == "svg" and facts.get("class", "").partition(" ")[0] not in _OUR_DRAWINGS:
             self.faults.append(f"<{tag}>")
         if tag == "script" and not facts.get("src", "").startswith("/static/"):
             self.faults.append(f"<script> {facts}")

@@ -58,7 +58,7 @@ async def test_no_answer_breaks_the_contract_in_many_tries(house: House, ada: Vi
 
 
 async def test_what_was_made_is_there_until_it_is_deleted(house: House, ada: Visitor, tmp_path: Path) -> None:
-    await follow_links(house, ada, tmp_path, examples=12, steps=8)
+    await follow_links(house, ada, tmp_path, examples=20, steps=8)
 
 
 @pytest.mark.long

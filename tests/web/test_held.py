@@ -63,7 +63,7 @@ async def test_the_page_shows_what_is_held_and_has_a_button_for_it(house: House,
     page = (await ada.get(f"/posts/{post_id}")).text
     assert "Held: please confirm" in page
     assert "Needs you" in page
-    assert "Hayon was restored from a backup of" in page  # the notice
+    assert "Hayon was restored from a backup of" in (await ada.get("/notices")).text
     csrf = re.search(r'name="csrf" value="([^"]+)"', page)
     assert csrf
     form = {"do": "confirm", "csrf": csrf[1]}

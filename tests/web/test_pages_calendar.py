@@ -197,7 +197,8 @@ async def test_filters_by_account_and_state(house: House, ben: Visitor) -> None:
         assert await shown(f"view={view}&state=SCHEDULED") == {here, there}
         assert await shown(f"view={view}&state=attention") == {asking}
     kept = Fields(await page(ben, f"on=2030-03-29&account={mastodon}&state=DRAFT"))
-    assert kept.form("/calendar") == {"view": "month", "on": "2030-03-29"}
+    shown_now = {"view": "month", "on": "2030-03-29", "account": str(mastodon), "state": "DRAFT"}
+    assert kept.form("/calendar") == shown_now
     (moving,) = [one["action"] for one in kept.forms if "move" in one["action"]]
     assert f"account={mastodon}" in moving
 

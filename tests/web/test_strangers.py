@@ -12,9 +12,10 @@ import pytest
 import sqlalchemy as sa
 from fastapi.routing import APIRoute
 
-from hayon.store import leaving, notices, users
+from hayon.media import temp_key
+from hayon.store import avatars, leaving, notices, users
 from hayon.store.database import Tx
-from hayon.store.schema import metadata
+from hayon.store.schema import accounts, metadata
 from hayon.web.app import build
 from tests.web.house import PASSWORD, House, Visitor
 from tests.web.test_connecting import Doorway
@@ -113,6 +114,7 @@ async def owned(house: House, ada: Visitor) -> Owned:
              "accountIds": [account["accountId"]], "scheduledAt": later()},
         )
     ).json  # fmt: skip
+    await have_picture(house, ada.person_id, UUID(account["accountId"]))
     key = (await ada.post("/api/keys", {"name": "Ada's own key"})).json
     other = (
         await ada.post("/api/posts", {"content": {"text": "Ada's other words"}, "selectedPlatforms": ["bluesky"]})
@@ -145,6 +147,15 @@ async def owned(house: House, ada: Visitor) -> Owned:
     ids = [value for name, value in made.values.items() if name != "platform"]
     made.secrets = [*ids, "Ada's", "adas-own", "ada@example.org", "ada.test", key["hint"]]
     return made
+
+
+async def have_picture(house: House, person_id: UUID, account_id: UUID) -> None:
+    """The account's picture is copied already."""
+    source, key = "https://example.org/ada.png", temp_key(person_id, "image/jpeg")
+    await house.hayon.media.keep(key, picture())
+    shown = sa.update(accounts).where(accounts.c.id == account_id).values(avatar_url=source)
+    await house.hayon.database.write(lambda tx: tx.run(shown))
+    assert await house.hayon.database.write(avatars.keep_copy, account_id, source, key, None)
 
 
 async def ask(visitor: Visitor, name: str, owned: Owned, form: dict[str, str]) -> tuple[Any, list[str]]:

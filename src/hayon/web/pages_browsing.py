@@ -95,11 +95,14 @@ async def show_list(desk: Desk, me: Caller, request: Request, told: str) -> Resp
     page, counts = await desk.hayon.database.read(read)
     tab = place.wanted.tab
     first = not (place.wanted.narrows or counts[Tab.ALL])
+    new = not mine or (
+        not place.wanted.narrows and counts[Tab.ALL] == counts[Tab.DRAFTS]
+    )  # as far as these counts tell
     return await show(
         desk, me, "posts.html", told=told, here="posts", posts=page.posts, accounts=mine, place=place, tab=tab,
         tab_name=TAB_NAMES[tab], tabs=[TabShown(one, name, place.to(tab=one), _shown(counts[one])) for one, name in TAB_NAMES.items()],
         found=_shown(counts[tab]) or "0", older=place.to(cursor=page.next_cursor) if page.next_cursor else "",
-        first=first, steps=await find_steps(desk, me) if first or not mine else None, empty=EMPTY[tab],
+        first=first, steps=await find_steps(desk, me) if new else None, empty=EMPTY[tab],
         problems=place.problems,
         heading="This is not in the list's filters" if place.problems else "",
     )  # fmt: skip
