@@ -1,5 +1,6 @@
 """From the composer to the platforms, in a browser: everywhere at once, and at a time with pictures and other words."""
 
+import re
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -71,3 +72,33 @@ def test_what_was_typed_survives_a_reload(person: Person, demo: RunningHayon) ->
     page.goto(f"{demo.url}/")
     page.get_by_role("link", name="Drafts").click()
     expect(page.get_by_role("article").filter(has_text="Half a thought")).to_be_visible()
+
+
+def test_coming_back_makes_no_second_post(person: Person, demo: RunningHayon) -> None:
+    """The browser fills in what was published; pressed again it is still one post, and writing on is told to be too late."""
+    person.expects("409 (Conflict)")
+    writing = Writing(person)
+    writing.choose(["bluesky"])
+    writing.say("Once and no more")
+    writing.publish()
+    page = person.page
+    page.go_back()
+    expect(page.get_by_label("What do you want to say?")).to_have_value("Once and no more")
+    expect(page.get_by_text("This was handed in before")).to_be_visible()
+    expect(page.get_by_role("link", name="Open that version")).to_have_attribute("href", "/")
+    page.get_by_role("button", name="Publish now").click()
+    expect(page.get_by_text("Your post is taken in")).to_be_visible()
+    assert len(demo.ask("posts?search=Once%20and%20no%20more")["posts"]) == 1
+
+
+def test_coming_back_and_writing_on_changes_the_same_draft(person: Person, demo: RunningHayon) -> None:
+    writing = Writing(person)
+    writing.say("A seventh thought")
+    page = person.visit("/media")
+    page.go_back()
+    words = page.get_by_label("What do you want to say?")
+    words.press("Control+End")
+    words.press_sequentially(" and more")
+    expect(page.get_by_text(re.compile("^Saved"))).to_be_visible()
+    found = demo.ask("posts?search=seventh%20thought")["posts"]
+    assert [one["content"]["text"] for one in found] == ["A seventh thought and more"]

@@ -67,7 +67,7 @@ async def test_what_was_kept_is_what_goes_out(ada: Visitor) -> None:
     assert (post["postId"], post["status"], post["content"]["text"]) == (first["postId"], "PENDING", "Out")
     for words in ("Too late", "One"):
         late = await keep(ada, given | {"text": words})
-        assert (late.status, "sent before" in late.json["message"]) == (409, True)
+        assert (late.status, "handed in before" in late.json["message"]) == (409, True)
     named = await keep(ada, given | {"text": "Too late", "postId": first["postId"], "version": "1"})
     assert (named.status, "handed in meanwhile" in named.json["message"]) == (409, True)
     again = await ada.post("/compose", data=given | {"text": "Twice", "do": "publish"})

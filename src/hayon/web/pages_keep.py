@@ -28,7 +28,7 @@ WHEN = {"scheduledAt", "timezone"}
 LEFT_OUT = {*WHEN, "accountIds"}
 """What a draft is kept without, where it is wrong: words are never lost for those. A stored draft keeps what it had."""
 MOST_TOLD = 3
-SENT = "This form was sent before, with other words."
+SENT = "This was handed in before: it is among your posts. What you write here is not kept any more."
 HANDED_IN = "This post was handed in meanwhile. What you write here is not kept any more."
 CHANGED = "This draft was changed in another place meanwhile, so what you write here is not kept any more."
 GONE = "This draft was deleted in another place. What you write here is not kept any more."

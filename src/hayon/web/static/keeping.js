@@ -18,7 +18,10 @@ let timer = 0;
 form.addEventListener("input", plan);
 document.body.addEventListener("look", plan);
 document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && keep());
-addEventListener("pageshow", () => (leaving = false));
+addEventListener("pageshow", ({ persisted }) => {
+  leaving = false;
+  if (!persisted) comeBack();
+});
 addEventListener("beforeunload", (event) => {
   if (leaving || !isChanged()) return;
   const sent = !stopped && !lost && fits(fields());
@@ -45,6 +48,23 @@ if (isChanged()) plan();
 function plan() {
   clearTimeout(timer);
   if (!stopped && !leaving && isChanged()) timer = setTimeout(keep, WAIT);
+}
+
+// A browser that comes back fills in the words, but not which form they were in: by its key they make no second post, and by
+// its version they do not overwrite what was changed elsewhere meanwhile.
+function comeBack() {
+  const before = history.state?.form;
+  const refilled = [...form.querySelectorAll("textarea")].some((field) => field.value !== field.defaultValue);
+  if (!before || !refilled) return remember(location.href);
+  form.elements.key.value = before.key;
+  form.elements.version.value = before.version;
+  kept = "";
+  plan();
+}
+
+function remember(address) {
+  const { key, version } = form.elements;
+  history.replaceState({ ...history.state, form: { key: key.value, version: version.value } }, "", address);
 }
 
 function isChanged() {
@@ -99,7 +119,7 @@ async function send(shown, body) {
   form.elements.version.value = told.version;
   const here = `/posts/${told.postId}/edit`;
   form.action = here;
-  if (location.pathname !== here) history.replaceState(null, "", here);
+  remember(here);
   const time = new Date(told.savedAt).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   say(`Saved ${time}${told.unkept.length ? `, but without this: ${told.unkept.join(" ")}` : ""}`, told.unkept.length > 0);
 }
@@ -115,7 +135,8 @@ function stop(told, status) {
   say("Not saved", true);
   conflict.querySelector("[data-why]").textContent = told.message;
   const theirs = conflict.querySelector("[data-theirs]");
-  theirs.href = `/posts/${form.elements.postId.value}/edit`;
+  const { value: postId } = form.elements.postId;
+  theirs.href = postId ? `/posts/${postId}/edit` : "/";
   theirs.hidden = status === 404;
   conflict.hidden = false;
   conflict.scrollIntoView({ block: "nearest" });
