@@ -16,6 +16,7 @@ from hayon.store import schema, sessions, users
 from hayon.store.accounts import keep_account
 from hayon.store.database import Database, Tx, new_id
 from hayon.store.migrate import migrate
+from hayon.store.posts import searchable
 from hayon.store.webhooks import insert_webhook
 from hayon.vault import Vault
 from hayon.web.auth import digest, new_token
@@ -159,8 +160,8 @@ def _post(
     return {
         "id": new_id(created), "user_id": person_id, "status": "DRAFT", "needs_attention": False,
         "content": {"text": text, "options": {}, "media": [{"mediaId": str(one["id"]), "altText": "A view"} for one in used]},
-        "overrides": {chosen[0].platform: {"options": {}, "text": text[:200]}} if number % 5 == 0 else {},
-        "selected": {"platforms": [], "accountIds": [str(one.id) for one in chosen]}, "scheduled_at": at,
+        "words": searchable(text), "overrides": {chosen[0].platform: {"options": {}, "text": text[:200]}} if number % 5 == 0 else {},
+        "selected": {"platforms": [], "accountIds": [str(one.id) for one in chosen]}, "scheduled_at": at, "placed_at": at,
         "timezone": "Europe/Berlin", "version": 1, "media_count": len(used), "correlation_id": f"bench-{number}",
         "created_at": created, "updated_at": min(at, now),
     }  # fmt: skip

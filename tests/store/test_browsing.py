@@ -47,7 +47,9 @@ def add_post(
         "selected": {"platforms": [], "accountIds": []}, "version": 1, "words": words_of(Content(text), {}),
         "created_at": START, "updated_at": START,
     }  # fmt: skip
-    tx.run(sa.insert(posts).values(row | more))
+    row |= more
+    handed_in_at = None if status == "DRAFT" else row["created_at"]
+    tx.run(sa.insert(posts).values({"placed_at": row.get("scheduled_at") or handed_in_at} | row))
     if on is not None:
         tx.run(sa.insert(targets).values(
             id=new_id(START), post_id=post_id, user_id=user_id, account_id=on, platform="bluesky", status="cancelled",
@@ -163,6 +165,16 @@ async def test_the_order_of_each_tab(database: Database) -> None:
     assert await listed(database, ada, Wanted(Tab.UPCOMING)) == [second, first]
     await database.write(lambda tx: tx.run(sa.update(posts).values(status="COMPLETED")))
     assert await listed(database, ada, Wanted(Tab.PUBLISHED)) == [first, second]
+
+
+async def test_what_was_begun_long_ago_stands_where_it_was_handed_in(database: Database) -> None:
+    ada, _ = await database.write(add_person)
+    other = await database.write(add_post, ada, created_at=START + HOUR)
+    draft = await database.write(add_post, ada, placed_at=START + 2 * HOUR)
+    assert await listed(database, ada, Wanted(Tab.PUBLISHED)) == [draft, other]
+    assert await listed(database, ada, Wanted(since=START + 2 * HOUR)) == [draft]
+    row = (await database.read(browsing.list_posts, ada, Wanted(Tab.PUBLISHED)))[0].row
+    assert browsing.place_of(Tab.PUBLISHED, row) == (START + 2 * HOUR, draft)
 
 
 async def test_counting_ends(database: Database) -> None:

@@ -43,8 +43,8 @@ STATES: Mapping[Tab, tuple[PostStatus, ...]] = {
     Tab.NOT_PUBLISHED: (P.FAILED, P.PARTIAL_SUCCESS, P.CANCELLED),
     Tab.DRAFTS: (P.DRAFT,),
 }
-HAPPENS_AT = sa.func.coalesce(posts.c.scheduled_at, posts.c.created_at)
-"""When a post is to go out, or was: its own time, or when it was handed in."""
+HAPPENS_AT = sa.func.coalesce(posts.c.placed_at, posts.c.created_at)
+"""When a post is to go out, or was: its own time, or when it was handed in; of a draft without a time, when it was begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def list_posts(
 
 def place_of(tab: Tab, row: Row[Any]) -> tuple[datetime, UUID]:
     """Where a post stands in the list of this tab: what the next page goes on after."""
-    at: datetime = row.created_at if _order(tab)[0] is posts.c.created_at else row.scheduled_at or row.created_at
+    at: datetime = row.created_at if _order(tab)[0] is posts.c.created_at else row.placed_at or row.created_at
     return at, row.id
 
 
