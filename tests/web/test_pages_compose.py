@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from hayon.domain.schedule import list_zones
 from hayon.store.schema import accounts
 from hayon.web.pages_draft import Draft
-from hayon.web.pages_when import start_of, when_facts, zone_names
+from hayon.web.pages_when import start_of, when_facts
 from tests.web.house import House, Visitor
 from tests.web.test_media import picture, upload
 from tests.web.test_pages import HOSTILE, Fields, read
@@ -290,7 +291,7 @@ async def test_the_time_is_shown_in_both_zones_and_an_hour_that_is_skipped_is_ex
 
 
 def test_the_zones_to_choose_from_are_places() -> None:
-    names = zone_names()
+    names = list_zones()
     assert {"UTC", "Europe/Berlin", "Asia/Kolkata", "America/Argentina/Ushuaia"} <= set(names)
     assert len(names) < 600
     assert not [one for one in names if one.startswith("Etc/")]

@@ -1,1 +1,1 @@
-"""The front desk: the API of our own and the plain pages, over HTTP. It decides nothing and knows no SQL and no platform."""
+"""The front desk: the API of our own and the pages, over HTTP. It decides nothing and knows no SQL and no platform."""

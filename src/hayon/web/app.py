@@ -90,7 +90,7 @@ GRACE_SECONDS = 5
 
 
 def build(hayon: Hayon) -> FastAPI:
-    """The application: the API under /api, its description at /api/openapi.json, and the plain pages."""
+    """The application: the API under /api, its description at /api/openapi.json, and the pages."""
     app = FastAPI(
         title="Hayon", version=__version__, openapi_url="/api/openapi.json", docs_url=None, redoc_url=None,
         # its own telling is off: it shows whole paths, some of which hold keys, and the texts of errors. The frame tells

@@ -1,4 +1,4 @@
-"""The plain pages around posts: set up, sign in, the front page. They work without scripts."""
+"""The front door: set up, register, sign in and out; behind it the list of posts. Nothing of a post is decided here."""
 
 from typing import Annotated
 

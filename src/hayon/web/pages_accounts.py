@@ -1,4 +1,4 @@
-"""The plain pages of accounts: connect one by the platform's page or with credentials, choose, decide. They work without scripts."""
+"""The pages of accounts: connect one by the platform's page or with credentials, choose, decide. They work without scripts."""
 
 from collections.abc import Callable, Coroutine
 from contextlib import suppress

@@ -24,7 +24,7 @@ from hayon.web.pages_look import look_at
 from hayon.web.pages_options import OptionField, fields_of, tables_of
 from hayon.web.pages_post import show_one
 from hayon.web.pages_view import PLATFORM_NAMES
-from hayon.web.pages_when import start_of, when_facts, zone_names
+from hayon.web.pages_when import start_of, when_facts
 from hayon.web.posts_schema import PostIn, as_handed
 from hayon.web.wire import LIST_LIMIT
 
@@ -160,7 +160,7 @@ async def _show(
     return await show(
         desk, me, "compose.html", look=await look_at(desk, me, draft, when), told=told, problems=problems, status=status, here="compose", accounts=mine, form=draft,
         voices=voices, beyond=beyond, conflict=conflict, when=when,
-        zones=zone_names(), planned=draft.kept is not None and draft.kept.status is PostStatus.SCHEDULED,
+        planned=draft.kept is not None and draft.kept.status is PostStatus.SCHEDULED,
     )  # fmt: skip
 
 

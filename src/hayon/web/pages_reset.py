@@ -1,4 +1,4 @@
-"""The plain pages for whoever has forgotten their password: ask for a link, and set a new one by it."""
+"""The pages for whoever has forgotten their password: ask for a link, and set a new one by it."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""How the plain pages say things: a word and a sign for each state, times with their zone. Nothing is decided here."""
+"""How pages say things: a word and a sign for each state, times with their zone. Nothing is decided here."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime

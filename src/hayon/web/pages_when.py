@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from zoneinfo import available_timezones
 
 from hayon.domain.schedule import read_schedule
 from hayon.errors import Problem
@@ -56,10 +54,3 @@ def start_of(at: str, on: str, timezone: str, now: datetime) -> str:
         later = (there + timedelta(hours=1)).replace(minute=0, second=0, microsecond=0)
         day = later if later.date() == there.date() else there.replace(hour=23, minute=59, second=0, microsecond=0)
     return day.isoformat(timespec="minutes")
-
-
-@cache
-def zone_names() -> tuple[str, ...]:
-    """The time zones that people choose from: those named by a place, and UTC."""
-    places = (one for one in available_timezones() if "/" in one and not one.startswith(("Etc/", "SystemV/", "US/", "posix/", "right/")))  # fmt: skip
-    return ("UTC", *sorted(places))
