@@ -265,3 +265,9 @@ async def test_on_postgresql_processes_are_counted_by_what_they_do(folder: Path,
         await house.account(ada)
         await park(house, ada)
         assert ticks((await ada.get(LOT)).text)
+
+
+async def test_what_no_database_can_look_for_is_no_kind(ada: Visitor) -> None:
+    assert (await ada.get(f"{LOT}?code=%00")).status == 404
+    assert (await ada.get("/api/parking?code=%00")).status == 422
+    assert (await press(ada, LOT, "replay-kind", ("code", "\x00"))).status == 422

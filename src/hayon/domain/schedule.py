@@ -23,7 +23,9 @@ def read_zone(name: str) -> ZoneInfo | Problem:
 def list_zones() -> tuple[str, ...]:
     """The time zones that fields offer: those named by a place, and UTC. Others that are known are taken as well."""
     apart = ("Etc/", "SystemV/", "US/", "posix/", "right/")
-    return tuple(sorted(one for one in available_timezones() if one == "UTC" or ("/" in one and not one.startswith(apart))))
+    return tuple(
+        sorted(one for one in available_timezones() if one == "UTC" or ("/" in one and not one.startswith(apart)))
+    )
 
 
 def read_schedule(text: str | None, timezone: str, now: datetime) -> datetime | Problem | None:

@@ -11,7 +11,7 @@ _OURS = {
     "settings": "settings", "filter": "funnel", "left": "chevron-left", "right": "chevron-right", "refresh": "refresh-cw",
     "alert": "triangle-alert", "question": "circle-question-mark", "edit": "pencil", "trash": "trash-2",
     "external": "external-link", "grip": "grip-vertical", "key": "key-round", "undo": "undo-2", "stop": "circle-stop",
-    "home": "house", "file": "file-text", "more": "ellipsis", "leave": "log-out", "done": "circle-check",
+    "file": "file-text", "more": "ellipsis", "leave": "log-out", "done": "circle-check",
 }  # fmt: skip
 """What we call a sign where its file is called otherwise."""
 _DRAWING = re.compile(r"<svg[^>]*>(?:<title>[^<]*</title>)?(?P<inside>.*)</svg>", re.DOTALL)

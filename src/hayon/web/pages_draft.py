@@ -14,7 +14,7 @@ from hayon.web import posts
 from hayon.web.accounts import AccountOut
 from hayon.web.auth import Caller
 from hayon.web.desk import Desk
-from hayon.web.pages_form import Form, new_key
+from hayon.web.pages_form import Form, new_key, read_key
 from hayon.web.pages_options import Tables, can_show, read_options, tables_of, was_shown
 from hayon.web.pages_view import offset_of, zone_of
 from hayon.web.posts_view import OverrideOut, PostOut
@@ -28,7 +28,6 @@ PLATFORM_OF = "platform-"
 WORDS_ON = "text-"
 """The field with the words for one platform; they count where it is among those that differ."""
 DIGITS = 9
-LONGEST_KEY = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +175,7 @@ def read_draft(form: Form, own_timezone: str, tables: Tables | None = None) -> D
         text=form.text("text"), account_ids=form.texts("accountIds"), alt_text=form.text("altText"),
         pictures=[Picture(one, form.text(f"{ALT_TEXT}{one}")) for one in form.texts("mediaId") if one not in left_out and _is_id(one)],
         scheduled_at=form.text("scheduledAt"), timezone=form.text("timezone") or own_timezone, hour=form.text("hour"),
-        key=_key_in(form) or new_key(), post_id=form.text("postId"),
+        key=read_key(form) or new_key(), post_id=form.text("postId"),
         version=int(version[:DIGITS]) if version.isascii() and version.isdigit() else 0,
         platforms=form.named(PLATFORM_OF), differs=[one for one in dict.fromkeys(form.texts("differs")) if not tables or one in tables], words=form.named(WORDS_ON),
         options={one: read_options(form, one, tables[one]) for one in shown}, shown=shown, tables=tables,
@@ -206,12 +205,6 @@ def _id_of(text: str) -> UUID:
         return UUID(text)
     except ValueError as error:
         raise NotFound("There is no such post.") from error
-
-
-def _key_in(form: Form) -> str:
-    """The key that the form carried; nothing where it is none of ours, which no database need keep."""
-    key = form.text("key")
-    return key if len(key) <= LONGEST_KEY and key.isascii() and key.isprintable() else ""
 
 
 def draft_of(post: PostOut, accounts: Sequence[AccountOut], tables: Tables) -> Draft:

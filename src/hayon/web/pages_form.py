@@ -21,6 +21,7 @@ from hayon.web.problems import answer_page
 
 FIELDS_LIMIT = 400
 FIELD_LIMIT = 1_000_000
+LONGEST_KEY = 200
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
@@ -139,3 +140,9 @@ def shape(kind: type[Shape], given: Mapping[str, Any]) -> Shape:
 def new_key() -> str:
     """What a form carries so that pressing its button twice makes one post."""
     return f"form-{uuid4()}"
+
+
+def read_key(form: Form) -> str:
+    """The key that the form carried; nothing where it is none of ours, which no database need keep."""
+    key = form.text("key")
+    return key if len(key) <= LONGEST_KEY and key.isascii() and key.isprintable() else ""

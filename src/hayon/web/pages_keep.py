@@ -16,8 +16,8 @@ from hayon.store.database import Tx
 from hayon.web import posts
 from hayon.web.auth import Caller
 from hayon.web.desk import Desk, TheDesk
-from hayon.web.pages_draft import LONGEST_KEY, Draft, find_draft
-from hayon.web.pages_form import PageRoute, Sender, TheForm, shape
+from hayon.web.pages_draft import Draft, find_draft
+from hayon.web.pages_form import LONGEST_KEY, PageRoute, Sender, TheForm, shape
 from hayon.web.posts_schema import PostIn, PostPatch, as_handed
 from hayon.web.posts_view import PostOut
 from hayon.web.wire import in_utc

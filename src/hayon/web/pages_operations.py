@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Response
+from pydantic import Field
 
 from hayon.errors import BrokerUnreachable, Invalid, Problem
 from hayon.store import figures, last_day, users
@@ -20,6 +21,7 @@ from hayon.web.pages_form import AdminSender, AdminVisitor, PageRoute, TheForm, 
 from hayon.web.pages_inside import go, show, unknown_button
 from hayon.web.pages_view import zone_of
 from hayon.web.paging import Cursor
+from hayon.web.wire import Given, Text
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -30,8 +32,14 @@ PAGES_OF_A_KIND = 5
 """How far "all of this kind" looks when some cannot be tried again: up to so many times 200."""
 NOTHING = "nothing"
 NOTHING_TICKED = Problem("do", "none_ticked", "Nothing was ticked. Tick what is meant, then press the button.")
-Kind = Annotated[str | None, Query(max_length=200)]
 Count = Annotated[int, Query(ge=0, le=9_999)]
+
+
+class KindShown(Given):
+    """The kind of failures that a page showed alone; None: all of them."""
+
+    platform: Annotated[Text, Field(max_length=parking.LONGEST_KIND)] | None = None
+    code: Annotated[Text, Field(max_length=parking.LONGEST_KIND)] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +84,7 @@ async def show_operations(me: AdminVisitor, desk: TheDesk) -> Response:
 
 @router.get("/operations/parking")
 async def show_parking(
-    me: AdminVisitor, desk: TheDesk, platform: Kind = None, code: Kind = None, cursor: Cursor = None,
+    me: AdminVisitor, desk: TheDesk, platform: parking.Kind = None, code: parking.Kind = None, cursor: Cursor = None,
     did: Annotated[str, Query(max_length=20)] = "", done: Count = 0, rest: Count = 0,
 ) -> Response:  # fmt: skip
     """What failed and was not looked after yet, of everybody; of one platform or one kind where it is named."""
@@ -97,7 +105,8 @@ async def show_parking(
 async def settle_parked(me: AdminSender, desk: TheDesk, form: TheForm) -> Response:
     """Tries the ticked ones again or discards them; or tries all of a kind again, up to 200 at once."""
     wish = form.text("do")
-    platform, code = (form.text(name)[:200] if name in form.fields else None for name in ("platform", "code"))
+    kind = shape(KindShown, {name: form.text(name) for name in ("platform", "code") if name in form.fields})
+    platform, code = kind.platform, kind.code
     if wish == "replay-kind":
         done, rest = await _replay_kind(desk, me, platform, code)
     elif wish not in {"replay", "discard"}:

@@ -11,7 +11,7 @@ from hayon.errors import Conflict, Invalid, Mistake
 from hayon.web import webhooks
 from hayon.web.auth import Caller
 from hayon.web.desk import Desk, TheDesk
-from hayon.web.pages_form import Form, PageRoute, Sender, TheForm, Visitor, new_key, shape
+from hayon.web.pages_form import Form, PageRoute, Sender, TheForm, Visitor, new_key, read_key, shape
 from hayon.web.pages_inside import go, problems_of, show, unknown_button
 from hayon.web.paging import Cursor
 from hayon.web.webhooks import Tested, WebhookMade, WebhookPatch
@@ -35,7 +35,7 @@ async def make_webhook(me: Sender, desk: TheDesk, form: TheForm) -> Response:
     """A new webhook; its secret is shown on the page that answers, and never again. Pressed twice it makes one."""
     try:
         given = shape(webhooks.WebhookIn, _wanted(form))
-        made = await webhooks.create_webhook(given, me, desk, form.text("key")[:200] or None)
+        made = await webhooks.create_webhook(given, me, desk, read_key(form) or None)
     except (Invalid, Conflict) as error:
         return await _webhooks(desk, me, form=form, error=error)
     return await _webhook(desk, me, made.webhook_id, made=made)

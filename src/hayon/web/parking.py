@@ -16,11 +16,12 @@ from hayon.web.desk import Desk, TheDesk
 from hayon.web.paging import Cursor, read_cursor, write_cursor
 from hayon.web.posts_view import ErrorOut
 from hayon.web.problems import refusals
-from hayon.web.wire import Answered, Given, Moment, Word, shown
+from hayon.web.wire import Answered, Given, Moment, Text, Word, shown
 
 router = APIRouter(prefix="/api", tags=["parking"])
 
-Kind = Annotated[str | None, Query(max_length=200)]
+LONGEST_KIND = 200
+Kind = Annotated[Annotated[Text, Field(max_length=LONGEST_KIND)] | None, Query()]
 AT_ONCE_LIMIT = 200
 BODY_SHOWN, REASON_SHOWN, WORD_SHOWN = 1_000, 500, 100
 NOT_PARKED = ("not_parked", "There is no such target in the parking lot, or not any more.")
