@@ -129,7 +129,7 @@ def _matching(user_id: UUID, wanted: Wanted) -> list[sa.ColumnElement[bool]]:
         posts.c.words.contains(word, autoescape=True) for word in searchable(wanted.search).split()[:WORDS]
     ]  # fmt: skip
     if wanted.account_id is not None:
-        found.append(_on(wanted.account_id, wanted.default_of))
+        found.append(is_on(wanted.account_id, wanted.default_of))
     if wanted.since is not None:
         found.append(wanted.since <= HAPPENS_AT)
     if wanted.until is not None:
@@ -137,8 +137,10 @@ def _matching(user_id: UUID, wanted: Wanted) -> list[sa.ColumnElement[bool]]:
     return found
 
 
-def _on(account_id: UUID, default_of: str) -> sa.ColumnElement[bool]:
-    """Posts on this account; a draft has no targets yet, but names what was chosen."""
+def is_on(account_id: UUID, default_of: str) -> sa.ColumnElement[bool]:
+    """Posts on this account; a draft has no targets yet, but names what was chosen: the account, or the platform that it is the
+    default of.
+    """
     chosen = sa.cast(posts.c.selected, sa.Text)
     named = [chosen.contains(f'"{name}"', autoescape=True) for name in (str(account_id), default_of) if name]
     sent = sa.exists().where(targets.c.post_id == posts.c.id, targets.c.account_id == account_id)

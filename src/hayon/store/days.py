@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
 from hayon.domain.model import Account
+from hayon.store.browsing import is_on
 from hayon.store.database import Tx
 from hayon.store.schema import posts, targets
 
@@ -90,13 +91,5 @@ def _inside(wanted: Wanted, start: datetime, stop: datetime) -> list[sa.ColumnEl
     if wanted.status is not None:
         found += [posts.c.status == wanted.status, ~posts.c.needs_attention]
     if wanted.account is not None:
-        there = sa.exists().where(targets.c.post_id == posts.c.id, targets.c.account_id == wanted.account.id)
-        found.append(sa.or_(there, sa.and_(posts.c.status == "DRAFT", _selects(wanted.account))))
+        found.append(is_on(wanted.account.id, wanted.account.platform if wanted.account.is_default else ""))
     return found
-
-
-def _selects(account: Account) -> sa.ColumnElement[bool]:
-    """Whether a draft would go to this account as things stand: a platform's name means its default account."""
-    selected = sa.cast(posts.c.selected, sa.Text)
-    names = [str(account.id), *([account.platform] if account.is_default else [])]
-    return sa.or_(*(selected.contains(f'"{name}"', autoescape=True) for name in names))

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from hayon.domain.lifecycle import PostStatus
 from hayon.web.days import DAY, Hour, View, days_of, hours_of, starts_at
-from hayon.web.pages_view import PLATFORM_NAMES, is_unsent, offset_of, zone_of
+from hayon.web.pages_view import PLATFORM_NAMES, is_doubled, is_unsent, offset_of, zone_of
 
 MOST_A_DAY, MOST_AN_HOUR = 4, 3
 """Chips of a day in a month, of an hour in a week; the rest is a link to the list of that day."""
@@ -50,7 +50,7 @@ class Chip:
     @cached_property
     def offset(self) -> str:
         """How far from UTC, where the wall clock shows this time twice; else nothing."""
-        return offset_of(self.at) if self.at.utcoffset() != self.at.replace(fold=1 - self.at.fold).utcoffset() else ""
+        return offset_of(self.at) if is_doubled(self.at) else ""
 
     @cached_property
     def there_city(self) -> str:

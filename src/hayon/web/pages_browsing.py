@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
@@ -18,6 +18,7 @@ from hayon.store.database import Tx
 from hayon.web import accounts, posts
 from hayon.web.accounts import AccountOut
 from hayon.web.auth import Caller, csrf_token
+from hayon.web.days import starts_at
 from hayon.web.desk import Desk, TheDesk
 from hayon.web.pages_form import PageRoute, Visitor
 from hayon.web.pages_inside import show
@@ -158,7 +159,7 @@ def _read_day(text: str, name: str, problems: list[Problem]) -> date | None:
 
 
 def _start_of(day: date | None, timezone: str) -> datetime | None:
-    return None if day is None else datetime.combine(day, time(), zone_of(timezone)).astimezone(UTC)
+    return None if day is None else starts_at(day, zone_of(timezone))
 
 
 def _plain(text: str) -> str:

@@ -114,7 +114,7 @@ def moment(at: datetime, timezone: str, *, countdown: bool = False) -> Markup:
     zone = zone_of(timezone)
     there = at.astimezone(zone)
     shown = f"{there:%a %d %b %Y, %H:%M} {zone.key}"
-    if there.utcoffset() != there.replace(fold=1 - there.fold).utcoffset():
+    if is_doubled(there):
         shown += f" ({offset_of(there)})"
     return _time(at, shown, Markup(" data-countdown") if countdown else Markup())
 
@@ -132,6 +132,11 @@ def exactly(at: datetime, timezone: str) -> Markup:
 def offset_of(there: datetime) -> str:
     """How far a time is from UTC, as `UTC+02:00`."""
     return f"UTC{there.isoformat()[-6:]}" if there.utcoffset() else "UTC"
+
+
+def is_doubled(there: datetime) -> bool:
+    """Whether the wall clock shows this time twice (or, of a made one, not at all), so that only the offset tells which."""
+    return there.utcoffset() != there.replace(fold=1 - there.fold).utcoffset()
 
 
 def zone_of(name: str) -> ZoneInfo:

@@ -35,6 +35,7 @@ form.addEventListener("submit", (event) => {
     // what is being kept has to be known first, for the post it made is the one that goes out
     event.preventDefault();
     const button = event.submitter;
+    say("One moment: what you wrote is being saved first.");
     underWay.finally(() => form.requestSubmit(button));
     return;
   }
@@ -142,7 +143,7 @@ function stop(told, status) {
   conflict.scrollIntoView({ block: "nearest" });
 }
 
-function say(words, bad) {
+function say(words, bad = false) {
   said.textContent = words;
   said.classList.toggle("needs", bad);
 }
