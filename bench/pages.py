@@ -200,4 +200,8 @@ def run_pages(console: Console, words: tuple[str, ...] = (), *, sqlite_alone: bo
 
 if __name__ == "__main__":
     given = sys.argv[1:]
-    run_pages(Console(), tuple(word for word in given if word != "sqlite"), sqlite_alone="sqlite" in given)
+    run_pages(
+        Console(width=None if sys.stdout.isatty() else 140),
+        tuple(word for word in given if word != "sqlite"),
+        sqlite_alone="sqlite" in given,
+    )
