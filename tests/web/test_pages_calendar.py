@@ -98,7 +98,10 @@ async def test_a_chip_shows_hours_and_minutes_and_its_form_keeps_the_seconds(ben
     there = cell(await page(ben), "2030-03-29")
     assert re.findall(r"<time [^>]*>([^<]+)</time>", there)[::2] == ["09:00", "10:00"]
     assert re.findall(r'data-time="([^"]+)"', there) == ["09:00:41", "10:00"]
-    assert re.findall(r'type="time" name="time" value="([^"]+)" step="(\d+)"', there) == [("09:00:41", "1"), ("10:00", "60")]
+    assert re.findall(r'type="time" name="time" value="([^"]+)" step="(\d+)"', there) == [
+        ("09:00:41", "1"),
+        ("10:00", "60"),
+    ]
 
 
 async def test_today_is_marked_with_a_word_and_past_days_take_no_posts(ben: Visitor) -> None:
