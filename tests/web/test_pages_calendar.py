@@ -92,6 +92,18 @@ async def test_a_month_shows_posts_in_the_zone_of_whoever_looks(house: House, be
     assert 'href="/compose?on=2030-03-29"' in there
 
 
+async def test_a_chip_shows_hours_and_minutes_and_its_form_keeps_the_seconds(ben: Visitor) -> None:
+    await plan(ben, "2030-03-29T09:00:41")
+    await plan(ben, "2030-03-29T10:00")
+    there = cell(await page(ben), "2030-03-29")
+    assert re.findall(r"<time [^>]*>([^<]+)</time>", there)[::2] == ["09:00", "10:00"]
+    assert re.findall(r'data-time="([^"]+)"', there) == ["09:00:41", "10:00"]
+    assert re.findall(r'type="time" name="time" value="([^"]+)" step="(\d+)"', there) == [
+        ("09:00:41", "1"),
+        ("10:00", "60"),
+    ]
+
+
 async def test_today_is_marked_with_a_word_and_past_days_take_no_posts(ben: Visitor) -> None:
     text = await page(ben, "")
     assert text.count(">Today</span>") == 1

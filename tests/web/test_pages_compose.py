@@ -30,7 +30,7 @@ async def test_every_account_is_named_and_one_that_cannot_publish_says_so(house:
     await house.account(ada, "mastodon", HOSTILE)
     page = (await ada.get("/compose")).text
     assert page.count('name="accountIds"') == 2
-    assert '<b>ada.test</b> <span class="visually-hidden">on</span> <small>Bluesky</small>' in page
+    assert '<b>ada<wbr>.test</b> <span class="visually-hidden">on</span> <small>Bluesky</small>' in page
     assert HOSTILE not in page
     assert "Nothing can be published here" not in page
     broken = sa.update(accounts).where(accounts.c.platform == "bluesky").values(needs_reconnection=True)

@@ -44,8 +44,13 @@ class Chip:
 
     @cached_property
     def clock(self) -> str:
-        """The time of day, to the second only where that says something, as a form takes it."""
-        return f"{self.at:%H:%M:%S}" if self.at.second else f"{self.at:%H:%M}"
+        """The time of day as it is shown: hours and minutes."""
+        return f"{self.at:%H:%M}"
+
+    @cached_property
+    def exact(self) -> str:
+        """The time of day as a form takes it: to the second where that says something, so that a move keeps it."""
+        return f"{self.at:%H:%M:%S}" if self.at.second else self.clock
 
     @cached_property
     def offset(self) -> str:
