@@ -1,6 +1,5 @@
 """Lists of posts on both databases: what each tab holds, what a search finds, pages without gaps, counts with an end, and how quick."""
 
-import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -184,7 +183,10 @@ async def test_counting_ends(database: Database) -> None:
     assert (counts[Tab.ALL], counts[Tab.DRAFTS]) == (browsing.MOST + 1, 0)
 
 
-async def test_a_thousand_posts_are_listed_and_counted_at_once(database: Database) -> None:
+async def test_a_thousand_posts_are_listed_and_counted_in_three_questions(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Posts, their targets, the counts: however many there are. What they take is shown by `make bench`."""
     ada, mine = await database.write(add_person)
     states = ["COMPLETED", "SCHEDULED", "DRAFT", "FAILED", "PROCESSING"]
 
@@ -197,12 +199,16 @@ async def test_a_thousand_posts_are_listed_and_counted_at_once(database: Databas
 
     await database.write(fill)
     wanted = [Wanted(), Wanted(Tab.PUBLISHED), Wanted(search="post 998"), Wanted(account_id=mine, since=START)]
+    asked: list[str] = []
+    run = Tx.run
+
+    def counting(tx: Tx, statement: sa.Executable, rows: Any = None) -> Any:
+        asked.append(str(statement))
+        return run(tx, statement, rows)
+
+    monkeypatch.setattr(Tx, "run", counting)
     for one in wanted:
-        took = []
-        for _ in range(3):
-            begun = time.perf_counter()
-            found = await database.read(browsing.list_posts, ada, one, limit=21)
-            await database.read(browsing.count_tabs, ada, one)
-            took.append(time.perf_counter() - begun)
-        assert found
-        assert min(took) < 0.05, one
+        asked.clear()
+        assert len(await database.read(browsing.list_posts, ada, one, limit=21)) > 0
+        await database.read(browsing.count_tabs, ada, one)
+        assert len(asked) == 3, one

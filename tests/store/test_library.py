@@ -1,6 +1,5 @@
 """The library of somebody's files: in order, page by page, with who uses them; on each database, however many there are."""
 
-import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -117,8 +116,10 @@ async def test_one_file_is_its_owners(database: Database) -> None:
             await database.read(library.get_kept, user_id, media_id)
 
 
-async def test_ten_thousand_files_are_listed_quickly(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two statements a page, wherever it stands, and none that reads them all."""
+async def test_ten_thousand_files_are_listed_in_two_questions(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page costs the same number of questions wherever it stands. What they take is shown by `make bench`."""
     ada = await database.write(add_person)
     mine = await database.write(add_files, ada, [THEN + number * SECOND for number in range(MANY - 10)])
     await database.write(add_files, ada, [THEN - number * SECOND for number in range(1, 11)], "video/mp4")
@@ -135,12 +136,7 @@ async def test_ten_thousand_files_are_listed_quickly(database: Database, monkeyp
     monkeypatch.setattr(Tx, "run", counting)
     for videos, number in ((None, 0), (None, MANY // 2), (None, MANY - 100), (False, MANY // 2), (True, 0)):
         before = (THEN + (MANY - number) * SECOND, UUID(int=0))
-        took = []
-        for _ in range(5):
-            asked.clear()
-            began = time.perf_counter()
-            page = await database.read(library.list_library, ada, videos=videos, before=before, limit=PAGE)
-            took.append(time.perf_counter() - began)
-            assert len(asked) == 2
+        asked.clear()
+        page = await database.read(library.list_library, ada, videos=videos, before=before, limit=PAGE)
+        assert len(asked) == 2, (videos, number)
         assert len(page) == (10 if videos else PAGE)
-        assert min(took) < 0.05, (videos, number)
