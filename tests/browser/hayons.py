@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from PIL import Image
+from PIL import Image, ImageColor, ImageDraw
 
 from hayon.demo import APPS_AT_META
 from hayon.sandbox.meta.renewing import APP_SECRET
@@ -79,7 +80,7 @@ class RunningHayon:
         return str(told).partition(f"{COOKIE}=")[2].partition(";")[0]
 
     def upload(self, colour: str = "teal", size: tuple[int, int] = (640, 480)) -> str:
-        """A picture of one colour, taken in; its id."""
+        """A picture in the shades of one colour, taken in; its id."""
         content = picture(colour, size)
         grant = self.ask("media/uploads", {"mimeType": "image/png", "size": len(content)})
         with urlopen(Request(grant["url"], content, grant["headers"], method="PUT"), timeout=WAIT_SECONDS):  # noqa: S310 - our own
@@ -113,10 +114,19 @@ def wait_until(tell: Callable[[], Any], what: str) -> Any:
 
 
 def picture(colour: str, size: tuple[int, int] = (640, 480)) -> bytes:
-    """A PNG of one colour."""
-    drawn = io.BytesIO()
-    Image.new("RGB", size, colour).save(drawn, "PNG")
-    return drawn.getvalue()
+    """A PNG: a sun above hills, in the shades of one colour, so that pages are looked at with something like a picture."""
+    (width, height), written = size, io.BytesIO()
+    sky = Image.linear_gradient("L").resize(size)
+    base = ImageColor.getrgb(colour)[:3]
+    light, dark = (tuple((one * 2 + 255 * 3) // 5 for one in base), tuple(one // 3 for one in base))
+    drawn = Image.composite(Image.new("RGB", size, light), Image.new("RGB", size, base), sky)
+    pen = ImageDraw.Draw(drawn)
+    pen.ellipse([width * 0.58, height * 0.18, width * 0.58 + height * 0.26, height * 0.44], fill="#fff6d8")
+    for place, shade in ((0.62, tuple((one + two) // 2 for one, two in zip(base, dark, strict=True))), (0.76, dark)):
+        hills = [(x, height * (place + 0.07 * math.sin(x * 6 / width + place * 40))) for x in range(width + 1)]
+        pen.polygon([(0, height), *hills, (width, height)], fill=shade)
+    drawn.save(written, "PNG")
+    return written.getvalue()
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from hayon.web.auth import COOKIE
 from tests.browser.hayons import RunningHayon
 
 WIDE, PHONE = (1280, 900), (360, 740)
-PATIENCE_MS = 15_000
+PATIENCE_MS = 30_000
 """How long a page may take to become as expected: the machine may have much else to do."""
 OVERTAKEN = ("htmx:sendAbort", "htmx:afterRequest")
 """What htmx tells the console of a request that was overtaken by a newer one, or that the page left behind; of one that fails

@@ -15,12 +15,12 @@ def test_six_rows_become_published_without_reloading(person: Person, demo: Runni
     writing = Writing(person)
     writing.say("Everywhere at once")
     writing.choose(PLATFORMS)
-    writing.attach("teal.png", "teal", "A teal square")
+    writing.attach("teal.png", "teal", "A teal evening")
     writing.publish()
     page = open_post(person.page, "Everywhere at once")
     page.evaluate("window.sameAsBefore = true")
     for platform in PLATFORMS:
-        expect(row(page, platform)).to_contain_text("Published", timeout=30_000)
+        expect(row(page, platform)).to_contain_text("Published", timeout=60_000)
         expect(row(page, platform).get_by_role("link", name="See it there")).to_be_visible()
     expect(page.get_by_role("article", name="Post, Published")).to_be_visible()
     assert page.evaluate("window.sameAsBefore")
@@ -33,8 +33,12 @@ def test_pictures_other_words_and_a_time(person: Person, demo: RunningHayon) -> 
     page = writing.page
     writing.say("A walk along the harbour")
     writing.choose(["bluesky", "mastodon"])
-    for colour in ("navy", "gold", "crimson"):
-        writing.attach(f"{colour}.png", colour, f"A {colour} square")
+    for colour, words in (
+        ("navy", "The harbour at night"),
+        ("orange", "Boats in the morning"),
+        ("crimson", "A blurred one"),
+    ):
+        writing.attach(f"{colour}.png", colour, words)
     page.get_by_role("button", name="Earlier: file 2").click()
     page.get_by_role("button", name="Remove: file 3").click()
     expect(writing.files).to_have_count(2)
@@ -57,7 +61,10 @@ def test_pictures_other_words_and_a_time(person: Person, demo: RunningHayon) -> 
     found = next(
         one for one in demo.ask("posts?limit=20")["posts"] if one["content"]["text"] == "A walk along the harbour"
     )
-    assert [one["altText"] for one in found["content"]["mediaItems"]] == ["A gold square", "A navy square"]
+    assert [one["altText"] for one in found["content"]["mediaItems"]] == [
+        "Boats in the morning",
+        "The harbour at night",
+    ]
     assert found["platformSpecificContent"]["bluesky"]["text"] == "A short walk"
     assert datetime.fromisoformat(found["scheduledAt"]) == at
     assert (found["timezone"], found["status"]) == ("Asia/Kolkata", "SCHEDULED")
