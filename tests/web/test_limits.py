@@ -51,7 +51,9 @@ async def test_one_account_shows_what_is_left_and_until_when(house: House, ada: 
     (listed,) = [one for one in (await ada.get("/api/accounts")).json["accounts"] if one["accountId"] == str(threads)]
     assert shown == listed | {
         "allowances": shown["allowances"], "blockedUntil": "2030-01-01T00:00:00.000Z", "unfinishedTargets": 1,
+        "connectedAt": shown["connectedAt"], "renewsAt": None, "renewalFailures": 0,
     }  # fmt: skip
+    assert shown["connectedAt"].endswith("Z")
     calls, posts = shown["allowances"]
     assert {name: posts[name] for name in ("name", "left", "limit", "resetsAt")} == {
         "name": "posts", "left": 2, "limit": 3, "resetsAt": None,

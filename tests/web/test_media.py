@@ -160,7 +160,7 @@ async def test_a_picture_by_the_form_goes_out_with_its_words(published: House, w
     assert [(use["mediaId"], use["altText"]) for use in post["content"]["mediaItems"]] == [(kept, "A green field")]
     async with at_work(published.hayon):
         await wait_for(ada, post["postId"], "completed")
-    assert "A green field" in (await ada.get("/")).text
+    assert "A green field" in (await ada.get(f"/posts/{post['postId']}")).text
 
 
 async def test_a_video_is_measured_and_has_a_small_picture(ada: Visitor) -> None:
