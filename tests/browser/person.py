@@ -178,6 +178,7 @@ def look(page: Page, name: str) -> None:
     before = page.viewport_size
     for width, height in (WIDE, PHONE):
         page.set_viewport_size({"width": width, "height": height})
+        page.evaluate("scrollTo(0, 0)")  # what sticks would stand in the middle
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of its words
             page.screenshot(path=Path(folder) / f"{name}-{width}-{scheme}.png", full_page=True)

@@ -51,6 +51,8 @@ def test_pictures_other_words_and_a_time(person: Person, demo: RunningHayon) -> 
     at = (datetime.now(there) + timedelta(days=2)).replace(hour=9, minute=30, second=0, microsecond=0)
     page.get_by_label("Date and time").fill(at.strftime("%Y-%m-%dT%H:%M"))
     page.get_by_label("Time zone").fill("Asia/Kolkata")
+    for zone in ("Asia/Kolkata", "UTC"):
+        expect(page.locator("#zones")).to_contain_text(zone)
     look(page, "compose-filled")
     check_with_axe(page)
     page.get_by_role("button", name="Schedule", exact=True).click()
