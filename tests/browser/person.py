@@ -18,9 +18,9 @@ from tests.browser.hayons import RunningHayon
 WIDE, PHONE = (1280, 900), (360, 740)
 PATIENCE_MS = 30_000
 """How long a page may take to become as expected: the machine may have much else to do."""
-OVERTAKEN = ("htmx:sendAbort", "htmx:afterRequest")
-"""What htmx tells the console of a request that was overtaken by a newer one, or that the page left behind; of one that fails
-or is refused it tells something else."""
+LEFT_BEHIND = ("htmx:sendAbort", "htmx:afterRequest")
+"""What htmx tells the console of a request that was on its way when its page was left; of one that fails or is refused it tells
+something else."""
 _HERE = Path(__file__).resolve().parent
 _AXE_LOCK = hashlib.sha256((_HERE / "axe" / "package-lock.json").read_bytes()).hexdigest()[:12]
 _AXE = _HERE.parents[1] / ".cache" / f"axe-{_AXE_LOCK}" / "node_modules" / "axe-core" / "axe.min.js"
@@ -58,7 +58,7 @@ class Guard:
         page.on("requestfailed", self._failed)
 
     def _heard(self, message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"} and not message.text.startswith(OVERTAKEN):
+        if message.type in {"error", "warning"} and not message.text.startswith(LEFT_BEHIND):
             self._complain(f"{message.location.get('url')} told the console ({message.type}): {message.text}")
 
     def _asked(self, request: Request) -> None:
