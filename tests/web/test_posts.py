@@ -275,6 +275,8 @@ async def test_posts_are_found_by_words_account_and_time(house: House, ada: Visi
         assert [one["postId"] for one in listed] == found, query
     for wrong in (
         {"from": "yesterday"},
+        {"to": "0.5"},
+        {"from": "1893456000"},
         {"to": "2030-05-28T12:00:00"},
         {"accountId": "x"},
         {"search": "x" * 201},

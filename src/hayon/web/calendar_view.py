@@ -12,7 +12,7 @@ from hayon.domain.lifecycle import PostStatus
 from hayon.web.days import DAY, Hour, View, days_of, hours_of, starts_at
 from hayon.web.pages_view import PLATFORM_NAMES, is_doubled, is_unsent, offset_of, zone_of
 
-MOST_A_DAY, MOST_AN_HOUR = 4, 3
+MOST_A_DAY, MOST_AN_HOUR = 3, 3
 """Chips of a day in a month, of an hour in a week; the rest is a link to the list of that day."""
 LIST_PAGE = 50
 """Posts on one page of a list."""

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import AwareDatetime
 
 from hayon.delivery.foreseeing import find_crowds
 from hayon.delivery.submit import Fit, Handed
@@ -50,7 +49,7 @@ from hayon.web.posts_view import (
 )
 from hayon.web.problems import refusals
 from hayon.web.repeating import KeyReused, idempotency_key
-from hayon.web.wire import Text
+from hayon.web.wire import GivenMoment, Text
 
 router = APIRouter(prefix="/api", tags=["posts"])
 
@@ -125,8 +124,8 @@ async def list_posts(
     status: Annotated[list[PostStatus] | None, Query(max_length=len(PostStatus))] = None,
     search: Annotated[Text, Query(max_length=browsing.LONGEST_SEARCH)] = "",
     account_id: Annotated[UUID | None, Query(alias="accountId")] = None,
-    since: Annotated[AwareDatetime | None, Query(alias="from")] = None,
-    until: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+    since: Annotated[GivenMoment | None, Query(alias="from")] = None,
+    until: Annotated[GivenMoment | None, Query(alias="to")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Cursor = None,
 ) -> PostPage:

@@ -1,11 +1,21 @@
 """What every body of our API is made of: camelCase names, bounded values, and nothing that a database could choke on."""
 
 import math
+import re
 import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, SecretStr
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+)
 from pydantic.alias_generators import to_camel
 
 TEXT_LIMIT = 100_000
@@ -84,6 +94,16 @@ def in_utc(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _written_out(value: Any) -> Any:
+    """Refuses numbers, which would be read as seconds since 1970: our document promises times as people write them."""
+    if isinstance(value, datetime) or (isinstance(value, str) and _TIME.match(value)):
+        return value
+    raise ValueError("must be a time with an offset, as in 2030-03-29T14:30:00+02:00")
+
+
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
+GivenMoment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
+"""A time that somebody sends, with its offset."""
 Moment = Annotated[AwareDatetime, PlainSerializer(in_utc, return_type=str, when_used="json")]
 
 
