@@ -74,15 +74,20 @@ def test_a_database_that_does_not_answer_is_a_sentence(hayon: Run) -> None:
     assert "hidden" not in said.err + said.out
 
 
+async def migrate_to(revision: str, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database in an older shape, made by the way that migrates."""
+    upgrade = command.upgrade
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "upgrade", lambda config, _: upgrade(config, revision))
+        await migrate(database_url)
+
+
 async def test_posts_of_an_older_version_are_too_late_when_they_said_so(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """How late a post may go out stood on the post alone before shape 0006."""
     (tmp_path / "data").mkdir()
-    upgrade = command.upgrade
-    with monkeypatch.context() as patch:
-        patch.setattr(command, "upgrade", lambda config, _: upgrade(config, "0005"))
-        await migrate(database_url)
+    await migrate_to("0005", database_url, monkeypatch)
     made = [
         (AT, 600, "pending"),
         (AT, None, "pending"),
@@ -106,10 +111,7 @@ async def test_posts_of_an_older_version_have_a_place_in_the_calendar(
 ) -> None:
     """Their time; else when they were handed in, which is when they got their targets. A draft without a time has none."""
     (tmp_path / "data").mkdir()
-    upgrade = command.upgrade
-    with monkeypatch.context() as patch:
-        patch.setattr(command, "upgrade", lambda config, _: upgrade(config, "0005"))
-        await migrate(database_url)
+    await migrate_to("0005", database_url, monkeypatch)
     database = Database(database_url)
 
     def handed_in(tx: Tx) -> None:
