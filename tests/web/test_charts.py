@@ -20,7 +20,7 @@ def day(**of: Hour) -> list[Hour]:
 
 
 def busy(**numbers: float) -> Hour:
-    return Hour(START, **numbers)  # type: ignore[arg-type]
+    return Hour(START, **numbers)  # type: ignore[arg-type]  # the fields by their names
 
 
 DAYS = {
@@ -36,7 +36,7 @@ DAYS = {
 @pytest.mark.parametrize("which", DAYS)
 @pytest.mark.parametrize("draw", [draw_outcomes, draw_lateness])
 def test_a_chart_is_a_drawing_within_its_frame(which: str, draw: object) -> None:
-    drawn = str(draw(DAYS[which], KOLKATA))  # type: ignore[operator]
+    drawn = str(draw(DAYS[which], KOLKATA))  # type: ignore[operator]  # either of two drawings
     root = ElementTree.fromstring(drawn)  # noqa: S314 - our own words
     assert root.get("role") == "img"
     named = {one.get("id"): one.text for one in root.iter() if one.get("id")}
