@@ -19,8 +19,8 @@ PLATFORMS = ("bluesky", "threads", "facebook", "mastodon", "tumblr")
 COUNTING = ("threads", "tumblr")
 """Those that say how many posts a day they take: what is planned is held against it when a post comes in."""
 A_DAY = 250
-APART = timedelta(minutes=6)
-"""Between two posts: an author who plans nearly all that such a platform takes in a day."""
+APART = timedelta(minutes=12)
+"""Between two posts: an author who plans half of what such a platform takes in a day."""
 
 
 @dataclass(frozen=True)

@@ -233,7 +233,7 @@ def _put_together(settings: Settings, database: Database, outgoing: Outgoing) ->
     return Hayon(
         settings, database, broker, vault, outgoing, media, reach, platforms, accounts,
         Connecting(database, vault, outgoing, platforms, accounts),
-        Submission(database, wakeups.wake, platforms, reach), worker, relay, ringing,
+        Submission(database, wakeups.wake, platforms, reach, look_ahead=settings.look_ahead), worker, relay, ringing,
         Mirroring(database, broker, every=settings.sweep_every), Tending(database, media),
         Locating(database, accounts, platforms, outgoing, poll=settings.poll),
         Renewing(database, accounts, every=settings.sweep_every),

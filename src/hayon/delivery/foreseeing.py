@@ -17,29 +17,51 @@ Where = tuple[UUID, str, str]
 
 
 async def find_crowds(
-    database: Database, platforms: Mapping[str, Platform], where: Sequence[Where], at: datetime | None, timezone: str, *,
+    database: Database, platforms: Mapping[str, Platform], user_id: UUID, where: Sequence[Where], at: datetime | None,
+    timezone: str, *, but: UUID | None = None,
+) -> list[Problem]:  # fmt: skip
+    """As `foresee`, in a transaction of its own. `but`: the post itself, where it is stored already."""
+    if not _counted(platforms, where):
+        return []
+    return await database.read(lambda tx: foresee(tx, platforms, user_id, where, at or tx.now(), timezone, but=but))
+
+
+def foresee(
+    tx: Tx, platforms: Mapping[str, Platform], user_id: UUID, where: Sequence[Where], at: datetime, timezone: str, *,
     but: UUID | None = None,
 ) -> list[Problem]:  # fmt: skip
-    """A warning for each account whose platform counts posts, and allows fewer within its window than would be planned
-    around `at` (None: now) with this one. `but`: the post itself, where it is stored already.
-    """
-    counted = [one for one in where if one[1] in platforms and platforms[one[1]].has_quota]
-    if not counted:
+    """A warning for each of the person's accounts whose platform counts posts, and allows fewer within its window than would be
+    planned around `at` with this one."""
+    counted = _counted(platforms, where)
+    told = allowances.find_posts(tx, [account_id for account_id, *_ in counted])
+    limited = [one for one in counted if one[0] in told and told[one[0]].limit is not None]
+    if not limited:
         return []
+    longest = max(_length(told[account_id]) for account_id, *_ in limited)
+    near = {account_id: platform for account_id, platform, _ in limited}
+    planned = allowances.count_planned(tx, user_id, near, at - longest, at + longest, but)
+    warnings = (
+        _warn(tx, user_id, one, told[one[0]], at, timezone, but)
+        # where all that is near fits into one window, no window holds too many
+        for one in limited if planned.get(one[0], 0) >= (told[one[0]].limit or 0)
+    )  # fmt: skip
+    return [warning for warning in warnings if warning is not None]
 
-    def read(tx: Tx) -> list[Problem]:
-        moment = at or tx.now()
-        known = allowances.find_posts(tx, [account_id for account_id, *_ in counted])
-        warnings = (_warn(tx, one, known[one[0]], moment, timezone, but) for one in counted if one[0] in known)
-        return [warning for warning in warnings if warning is not None]
 
-    return await database.read(read)
+def _counted(platforms: Mapping[str, Platform], where: Sequence[Where]) -> list[Where]:
+    return [one for one in where if one[1] in platforms and platforms[one[1]].has_quota]
 
 
-def _warn(tx: Tx, one: Where, told: Told, at: datetime, timezone: str, but: UUID | None) -> Problem | None:
+def _length(told: Told) -> timedelta:
+    return timedelta(seconds=told.seconds) if told.seconds else DAY
+
+
+def _warn(
+    tx: Tx, user_id: UUID, one: Where, told: Told, at: datetime, timezone: str, but: UUID | None
+) -> Problem | None:
     account_id, platform, handle = one
-    length = timedelta(seconds=told.seconds) if told.seconds else DAY
-    planned = allowances.list_planned(tx, account_id, at - length, at + length, but)
+    length = _length(told)
+    planned = allowances.list_planned(tx, user_id, account_id, platform, at - length, at + length, but)
     count = count_busiest(planned, at, length)
     if told.limit is None or count <= told.limit:
         return None

@@ -4,11 +4,12 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 from hayon import telemetry
+from hayon.delivery.foreseeing import foresee
 from hayon.domain import rules as rule_table
 from hayon.domain.lifecycle import PostStatus
 from hayon.domain.model import Account, Content, Media, Override, said_on
@@ -57,20 +58,36 @@ class Fit:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """A post that was taken in: as it was written, and what only is to be known. `view` is None where an earlier request with the
+    same key had made it."""
+
+    post_id: UUID
+    view: posts.PostView | None = None
+    warnings: Sequence[Problem] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class _Read:
+    now: datetime
     writing: posts.Writing
     fits: Sequence[Fit]
     problems: Sequence[Problem]
 
 
 class Submission:
-    """Everything an author may do with posts. Each method returns once the database has it durably."""
+    """Everything an author may do with posts. Each method returns once the database has it durably.
+
+    `look_ahead`: what is due later is found in good time by those who look for it, and nobody is woken.
+    """
 
     def __init__(
-        self, database: Database, wake: Callable[[], None], platforms: Mapping[str, Platform], reach: Reach
-    ) -> None:
+        self, database: Database, wake: Callable[[], None], platforms: Mapping[str, Platform], reach: Reach, *,
+        look_ahead: timedelta = timedelta(seconds=2),
+    ) -> None:  # fmt: skip
         self._database = database
         self._wake = wake
+        self._look_ahead = look_ahead
         self._platforms = platforms
         self._reach = reach
 
@@ -88,7 +105,14 @@ class Submission:
     async def submit(
         self, user_id: UUID, handed: Handed, *, idempotency_key: str | None = None, correlation_id: str | None = None
     ) -> tuple[UUID, bool]:
-        """Accepts a post (or keeps a draft). Its id, and whether an earlier request with the same key had made it already.
+        """As `take_in`. The post's id, and whether an earlier request with the same key had made it already."""
+        taken = await self.take_in(user_id, handed, idempotency_key=idempotency_key, correlation_id=correlation_id)
+        return taken.post_id, taken.view is None
+
+    async def take_in(
+        self, user_id: UUID, handed: Handed, *, idempotency_key: str | None = None, correlation_id: str | None = None
+    ) -> Accepted:
+        """Accepts a post (or keeps a draft).
 
         Raises Invalid with every problem found; then nothing is written. Raises Conflict where the key was used for
         something else.
@@ -96,28 +120,28 @@ class Submission:
         correlation_id = correlation_id or str(uuid4())
         replay = None if idempotency_key is None else (idempotency_key, _fingerprint(handed))
         unfetched = await self._try_out(user_id, handed)
-        taken: list[posts.Writing] = []
         asked_by = _traceparent()
 
-        def accept(tx: Tx) -> tuple[UUID, bool]:
+        def accept(tx: Tx) -> tuple[Accepted, _Read | None]:
             if replay is not None:
                 known = posts.find_replay(tx, user_id, replay[0])
                 if known is not None:
                     if known.fingerprint != replay[1]:
                         raise Conflict("This Idempotency-Key was used for another request already.")
-                    return known.post_id, True
+                    return Accepted(known.post_id), None
             read = self._read(tx, user_id, handed, correlation_id, unfetched=unfetched, traceparent=asked_by)
             _refuse(read)
-            post_id = posts.insert_post(tx, user_id, read.writing, replay)
-            taken[:] = [read.writing]
-            return post_id, False
+            warnings = self._foresee(tx, user_id, read)
+            view = posts.insert_post(tx, user_id, read.writing, read.now, replay)
+            return Accepted(view.row.id, view, warnings), read
 
-        post_id, replayed = await self._write_once(accept)
-        if not replayed:
-            _tell_accepted(post_id, taken[0])
-            if not handed.draft:
+        accepted, read = await self._write_once(accept)
+        if read is not None:
+            _tell_accepted(accepted.post_id, read.writing)
+            at = read.writing.scheduled_at or read.now
+            if not handed.draft and at - read.now <= self._look_ahead:
                 self._wake()
-        return post_id, replayed
+        return accepted
 
     async def edit(self, user_id: UUID, post_id: UUID, handed: Handed, *, expected_version: int | None = None) -> None:
         """Replaces what a post says, where and when, while nothing of it was sent. A draft handed in goes out."""
@@ -215,7 +239,13 @@ class Submission:
         """Stops and hides a post here; what is published stays where it is."""
         return await self._database.write(decisions.delete_post, user_id, post_id)
 
-    async def _write_once(self, accept: Callable[[Tx], tuple[UUID, bool]]) -> tuple[UUID, bool]:
+    def _foresee(self, tx: Tx, user_id: UUID, read: _Read) -> Sequence[Problem]:
+        """Days with more posts than an account may do, with this one."""
+        writing = read.writing
+        where = [(one.id, one.platform, one.handle) for one in writing.accounts]
+        return foresee(tx, self._platforms, user_id, where, writing.scheduled_at or read.now, writing.timezone)
+
+    async def _write_once(self, accept: Callable[[Tx], tuple[Accepted, _Read | None]]) -> tuple[Accepted, _Read | None]:
         try:
             return await self._database.write(accept)
         except posts.KeyUsed:
@@ -232,7 +262,8 @@ class Submission:
         `unfetched` is what hinders platforms that fetch files by themselves, `traceparent` the request that hands in.
         """
         problems: list[Problem] = []
-        scheduled_at = read_schedule(handed.scheduled_at, handed.timezone, tx.now())
+        now = tx.now()
+        scheduled_at = read_schedule(handed.scheduled_at, handed.timezone, now)
         if kept is not None and handed.scheduled_at == kept.isoformat():
             scheduled_at = kept
         if isinstance(scheduled_at, Problem):
@@ -248,8 +279,8 @@ class Submission:
             () if handed.draft else tuple(chosen.values()), scheduled_at, handed.timezone, handed.max_lateness_seconds,
             correlation_id, handed.draft, traceparent,
         )  # fmt: skip
-        fits = [self._fit(handed, account, files, tx.now(), unfetched) for account in chosen.values()]
-        return _Read(writing, fits, problems)
+        fits = [self._fit(handed, account, files, now, unfetched) for account in chosen.values()]
+        return _Read(now, writing, fits, problems)
 
     def _chosen(self, tx: Tx, user_id: UUID, handed: Handed, problems: list[Problem]) -> dict[UUID, Account]:
         """The accounts meant, each once: a platform's name means its default account."""
@@ -290,11 +321,11 @@ class Submission:
         """
         if handed.draft or not (handed.content.media or any(one.media for one in handed.overrides.values())):
             return None
-        read, now = await self._database.read(lambda tx: (self._read(tx, user_id, handed, "", kept=None), tx.now()))
+        read = await self._database.read(self._read, user_id, handed, "")
         for fit in read.fits:
             if fit.fetched and not fit.problems:
                 try:
-                    await self._reach.try_out(fit.fetched[0].key, fit.fetched[0], now)
+                    await self._reach.try_out(fit.fetched[0].key, fit.fetched[0], read.now)
                 except Unavailable as error:
                     return error.message
                 return None

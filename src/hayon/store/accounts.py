@@ -1,7 +1,7 @@
 """Connected accounts: rows, sealed credentials and health. Nothing is opened or refreshed here."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -53,9 +53,17 @@ def as_account(row: Row[Any]) -> Account:
     )  # fmt: skip
 
 
+_CONNECTED = (
+    sa.select(*(accounts.c[one.name] for one in fields(Account)))
+    .where(accounts.c.user_id == sa.bindparam("user_id"), accounts.c.disconnected_at.is_(None))
+    .order_by(accounts.c.platform, accounts.c.connected_at)
+)
+"""Without the sealed credentials."""
+
+
 def list_accounts(tx: Tx, user_id: UUID) -> list[Account]:
     """The person's connected accounts, by platform and in the order they were connected."""
-    return [as_account(row) for row in list_rows(tx, user_id)]
+    return [as_account(row) for row in tx.run(_CONNECTED, {"user_id": user_id})]
 
 
 def list_rows(tx: Tx, user_id: UUID) -> Sequence[Row[Any]]:

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Row
 
 from hayon.domain import allowance
 from hayon.domain.allowance import LINED_UP, POSTS, Call, Room, Told
-from hayon.domain.lifecycle import WaitsFor
+from hayon.domain.lifecycle import TargetStatus, WaitsFor
 from hayon.domain.model import Claim
 from hayon.errors import LeaseLost
 from hayon.store.database import Tx
@@ -201,16 +201,44 @@ def wait_for_app(tx: Tx, platform: str, probing: timedelta) -> datetime | None:
     return until
 
 
-def list_planned(tx: Tx, account_id: UUID, since: datetime, until: datetime, but: UUID | None = None) -> list[datetime]:
+def count_planned(
+    tx: Tx, user_id: UUID, where: Mapping[UUID, str], since: datetime, until: datetime, but: UUID | None = None
+) -> dict[UUID, int]:
+    """How many posts of each of the person's accounts (`where`: with their platforms) went out or are planned to, within these
+    times; those of the post `but` left out. An account without any is not named."""
+    found = _planned(user_id, where, since, until, but).subquery()
+    counted = sa.select(found.c.account_id, sa.func.count().label("planned")).group_by(found.c.account_id)
+    return {row.account_id: row.planned for row in tx.all(counted)}
+
+
+def list_planned(
+    tx: Tx, user_id: UUID, account_id: UUID, platform: str, since: datetime, until: datetime, but: UUID | None = None
+) -> list[datetime]:
     """When posts of this account went out or are planned to, within these times; those of the post `but` left out."""
-    waits = targets.c.status.in_(["pending", "processing"])
-    planned = sa.select(targets.c.due_at).where(
-        targets.c.account_id == account_id, waits, targets.c.open_attempt_id.is_(None),
-        targets.c.due_at > since, targets.c.due_at < until,
+    found = _planned(user_id, {account_id: platform}, since, until, but)
+    return [row.at for row in tx.all(found)]
+
+
+def _planned(
+    user_id: UUID, where: Mapping[UUID, str], since: datetime, until: datetime, but: UUID | None
+) -> sa.CompoundSelect[Any]:
+    """Each part is a range of an index of its own, however much an account has behind it. What is held since a backup was
+    restored is not planned before somebody confirms it."""
+    waits = sa.select(targets.c.account_id, targets.c.due_at.label("at")).where(
+        takeable(), targets.c.platform.in_(set(where.values())), targets.c.user_id == user_id,
+        targets.c.status == str(TargetStatus.PENDING),
     )  # fmt: skip
+    at_work = sa.select(targets.c.account_id, targets.c.due_at).where(
+        targets.c.status == sa.literal_column("'processing'"), targets.c.open_attempt_id.is_(None)
+    )
+    planned = [
+        one.where(targets.c.account_id.in_(list(where)), targets.c.due_at > since, targets.c.due_at < until)
+        for one in (waits, at_work)
+    ]
     if but is not None:
-        planned = planned.where(targets.c.post_id != but)
-    return [row.due_at for row in tx.all(planned)] + [one.at for one in _list_calls(tx, account_id, since)]
+        planned = [one.where(targets.c.post_id != but) for one in planned]
+    called = _calls_since(since, attempts.c.account_id, attempts.c.intent_at)
+    return sa.union_all(*planned, called.where(attempts.c.account_id.in_(list(where))))
 
 
 def _find_room(tx: Tx, claim: Claim, told: Told, now: datetime) -> Room:
@@ -224,13 +252,16 @@ def _find_room(tx: Tx, claim: Claim, told: Told, now: datetime) -> Room:
 
 def _list_calls(tx: Tx, account_id: UUID, since: datetime) -> list[Call]:
     """Every intent since then, but for those that proved to have had no effect."""
-    statement = (
-        sa.select(attempts.c.intent_at, attempts.c.answered_at)
-        .where(attempts.c.account_id == account_id, attempts.c.intent_at.is_not(None), attempts.c.intent_at > since)
-        .where(sa.or_(attempts.c.answered_by.is_(None), attempts.c.answered_by.not_in(NEVER_OUT)))
-        .order_by(attempts.c.intent_at.desc()).limit(CALLS)
-    )  # fmt: skip
+    statement = _calls_since(since, attempts.c.intent_at, attempts.c.answered_at).where(
+        attempts.c.account_id == account_id
+    )
+    statement = statement.order_by(attempts.c.intent_at.desc()).limit(CALLS)
     return [Call(row.intent_at, row.answered_at) for row in tx.all(statement)]
+
+
+def _calls_since(since: datetime, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    out = sa.or_(attempts.c.answered_by.is_(None), attempts.c.answered_by.not_in(NEVER_OUT))
+    return sa.select(*columns).where(attempts.c.intent_at.is_not(None), attempts.c.intent_at > since, out)
 
 
 def _line_up(tx: Tx, claim: Claim, room: Room, now: datetime, *, first: bool) -> datetime:

@@ -1,22 +1,23 @@
 """Posts and their targets as their author made them: written whole, read back, listed. What happens to them is elsewhere."""
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Row
 from sqlalchemy.exc import IntegrityError
 
 from hayon.domain import pacing
-from hayon.domain.lifecycle import PostStatus, TargetStatus
+from hayon.domain.lifecycle import PostStatus, TargetStatus, TargetSummary, summarize
 from hayon.domain.model import Account, Content, MediaUse, Override
 from hayon.errors import Conflict, NotFound
 from hayon.store.database import Tx, new_id
-from hayon.store.moves import summarize_posts
 from hayon.store.schema import accounts, attempts, post_media, posts, replays, targets
 
 
@@ -46,10 +47,10 @@ class Writing:
 
 @dataclass(frozen=True, slots=True)
 class PostView:
-    """One post with its targets, as it is read."""
+    """One post with its targets, as it is read: rows, or what was written just now under the same names."""
 
-    row: Row[Any]
-    targets: Sequence[Row[Any]]
+    row: Any
+    targets: Sequence[Any]
 
 
 def content_json(content: Content) -> dict[str, Any]:
@@ -102,20 +103,26 @@ def searchable(text: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
-def insert_post(tx: Tx, user_id: UUID, writing: Writing, replay: tuple[str, str] | None = None) -> UUID:
+def insert_post(
+    tx: Tx, user_id: UUID, writing: Writing, now: datetime, replay: tuple[str, str] | None = None
+) -> PostView:
     """Writes post, targets and media references whole. `replay` is an Idempotency-Key and the request's fingerprint.
 
-    Raises KeyUsed where another transaction used that key at the same moment: the caller reads the answer to that one.
+    What was written is given as it would be read: nothing has to be asked again. Raises KeyUsed where another transaction
+    used that key at the same moment: the caller reads the answer to that one.
     """
-    now = tx.now()
-    post_id = new_id(now)
-    tx.run(
-        sa.insert(posts).values(
-            id=post_id, user_id=user_id, status=str(PostStatus.DRAFT), needs_attention=False, version=1, media_count=0,
-            correlation_id=writing.correlation_id, created_at=now, **_written(writing, now),
-        )
-    )  # fmt: skip
-    _refer_media(tx, post_id, writing)
+    post_id, files = new_id(now), _files_of(writing)
+    fresh = [] if writing.draft else _fresh_targets(user_id, post_id, writing, 1, now)
+    # nothing was claimed yet, and nobody is asked anything
+    summary = TargetSummary(TargetStatus.PENDING, False, writing.scheduled_at is not None, False)
+    status, _ = summarize(summary for _ in fresh)
+    row = {
+        "id": post_id, "user_id": user_id, "status": str(status), "needs_attention": False, "version": 1, "media_count": len(files),
+        "correlation_id": writing.correlation_id, "created_at": now, **_written(writing, now),
+    }  # fmt: skip
+    _insert_whole(tx, row, fresh)
+    if files:
+        tx.run(sa.insert(post_media), _references(post_id, files, 1))
     if replay is not None:
         key, fingerprint = replay
         made = {"user_id": user_id, "key": key, "fingerprint": fingerprint, "post_id": post_id, "created_at": now}
@@ -123,10 +130,9 @@ def insert_post(tx: Tx, user_id: UUID, writing: Writing, replay: tuple[str, str]
             tx.run(sa.insert(replays).values(made))
         except IntegrityError as error:
             raise KeyUsed from error
-    if not writing.draft:
-        _insert_targets(tx, user_id, post_id, writing, 1, now)
-        summarize_posts(tx, [post_id], now)
-    return post_id
+    names = {account.id: {"handle": account.handle, "host": account.host} for account in writing.accounts}
+    members = [SimpleNamespace(**_BLANK_TARGET | one | names[one["account_id"]]) for one in fresh]
+    return PostView(SimpleNamespace(**_BLANK_POST | row), members)
 
 
 def find_replay(tx: Tx, user_id: UUID, key: str) -> Row[Any] | None:
@@ -165,7 +171,9 @@ def rewrite_post(tx: Tx, post_id: UUID, writing: Writing) -> None:
             checkpoint=None, slot_at=None,
         )
     )  # fmt: skip
-    _insert_targets(tx, row.user_id, post_id, writing, row.version, now, without=frozenset(kept))
+    fresh = _fresh_targets(row.user_id, post_id, writing, row.version, now, without=kept)
+    if fresh:
+        tx.run(sa.insert(targets), fresh)
 
 
 def _written(writing: Writing, now: datetime) -> dict[str, Any]:
@@ -183,43 +191,89 @@ def _too_late_at(writing: Writing) -> datetime | None:
     return pacing.latest(writing.scheduled_at, writing.max_lateness_seconds)
 
 
-def _insert_targets(
-    tx: Tx, user_id: UUID, post_id: UUID, writing: Writing, version: int, now: datetime,
-    without: frozenset[UUID] = frozenset(),
-) -> None:  # fmt: skip
-    fresh = [
-        {
-            "id": new_id(now), "post_id": post_id, "user_id": user_id, "account_id": account.id,
-            "platform": account.platform, "position": position, "status": str(TargetStatus.PENDING), "version": version,
-            "due_at": writing.scheduled_at or now, "too_late_at": _too_late_at(writing), "idempotency_key": str(new_id(now)), "created_at": now,
-            "updated_at": now,
+def _fresh_targets(
+    user_id: UUID, post_id: UUID, writing: Writing, version: int, now: datetime, without: Collection[UUID] = ()
+) -> list[dict[str, Any]]:
+    shared = {
+        "post_id": post_id, "user_id": user_id, "status": str(TargetStatus.PENDING), "version": version,
+        "due_at": writing.scheduled_at or now, "too_late_at": _too_late_at(writing), "created_at": now, "updated_at": now,
+    }  # fmt: skip
+    return [
+        shared | {
+            "id": new_id(now), "account_id": account.id, "platform": account.platform, "position": position,
+            "idempotency_key": str(new_id(now)),
         }
         for position, account in enumerate(writing.accounts)
         if account.id not in without
     ]  # fmt: skip
-    if fresh:
+
+
+def _insert_whole(tx: Tx, row: dict[str, Any], fresh: Sequence[dict[str, Any]]) -> None:
+    """A post and its targets; on PostgreSQL they are one statement, and so one way there and back."""
+    if not fresh:
+        tx.run(_INSERT_POST, row)
+    elif tx.on_postgres:
+        lists = {f"target_{name}": [one[name] for one in fresh] for name in _EACH}
+        tx.run(_INSERT_WHOLE, row | lists | {f"target_{name}": fresh[0][name] for name in _ALIKE})
+    else:
+        tx.run(_INSERT_POST, row)
         tx.run(sa.insert(targets), fresh)
+
+
+def _blank(table: sa.Table) -> dict[str, Any]:
+    """What a column holds where nothing is said."""
+    return {one.name: one.default.arg if isinstance(one.default, sa.ColumnDefault) and one.default.is_scalar else None for one in table.c}  # fmt: skip
+
+
+_BLANK_POST, _BLANK_TARGET = _blank(posts), _blank(targets)
+_ALIKE = ("post_id", "user_id", "status", "version", "due_at", "too_late_at", "created_at", "updated_at")
+_EACH = ("id", "account_id", "platform", "position", "idempotency_key")
+"""What is the same for the fresh targets of a post, and what differs."""
+_POST_COLUMNS = (
+    "id", "user_id", "status", "needs_attention", "version", "media_count", "correlation_id", "created_at", "content", "overrides",
+    "selected", "words", "scheduled_at", "timezone", "placed_at", "max_lateness_seconds", "traceparent", "updated_at",
+)  # fmt: skip
+_INSERT_POST = sa.insert(posts).values({name: sa.bindparam(name, type_=posts.c[name].type) for name in _POST_COLUMNS})
+
+
+def _insert_whole_statement() -> sa.Insert:
+    kinds = {name: targets.c[name].type for name in _BLANK_TARGET}
+    arrays = [sa.bindparam(f"target_{name}", type_=postgresql.ARRAY(kinds[name])) for name in _EACH]
+    each = sa.func.unnest(*arrays).table_valued(*(sa.column(name, kinds[name]) for name in _EACH), name="each")
+    alike = [sa.bindparam(f"target_{name}", type_=kinds[name]) for name in _ALIKE]
+    blank = {name: one for name, one in _BLANK_TARGET.items() if one is not None and name not in {*_EACH, *_ALIKE}}
+    rows = sa.select(*each.render_derived().c, *alike, *(sa.literal(one, kinds[name]) for name, one in blank.items()))
+    written = sa.insert(targets).from_select([*_EACH, *_ALIKE, *blank], rows, include_defaults=False)
+    return written.add_cte(_INSERT_POST.cte("post"))
+
+
+_INSERT_WHOLE = _insert_whole_statement()
+
+
+def _files_of(writing: Writing) -> list[UUID]:
+    """The files that a post uses anywhere, each once."""
+    uses = [use.media_id for use in writing.content.media]
+    for override in writing.overrides.values():
+        uses.extend(use.media_id for use in override.media or ())
+    return list(dict.fromkeys(uses))
+
+
+def _references(post_id: UUID, files: Sequence[UUID], first: int) -> list[dict[str, Any]]:
+    return [{"post_id": post_id, "media_id": one, "position": place} for place, one in enumerate(files, first)]
 
 
 def _refer_media(tx: Tx, post_id: UUID, writing: Writing) -> None:
     """Refers to the media used now. What stays keeps its place and its copy; a place is never given to another file."""
-    uses = [use.media_id for use in writing.content.media]
-    for override in writing.overrides.values():
-        uses.extend(use.media_id for use in override.media or ())
+    files = _files_of(writing)
     mine = post_media.c.post_id == post_id
-    tx.run(sa.delete(post_media).where(mine, post_media.c.media_id.not_in(uses)))
+    tx.run(sa.delete(post_media).where(mine, post_media.c.media_id.not_in(files)))
     kept = {row.media_id for row in tx.all(sa.select(post_media.c.media_id).where(mine))}
-    fresh = [media_id for media_id in dict.fromkeys(uses) if media_id not in kept]
+    fresh = [media_id for media_id in files if media_id not in kept]
     if not fresh:
         return
     counted = sa.update(posts).where(posts.c.id == post_id).values(media_count=posts.c.media_count + len(fresh))
     last = tx.value(counted.returning(posts.c.media_count))
-    places = range(last - len(fresh) + 1, last + 1)
-    rows = [
-        {"post_id": post_id, "media_id": media_id, "position": place}
-        for media_id, place in zip(fresh, places, strict=True)
-    ]
-    tx.run(sa.insert(post_media), rows)
+    tx.run(sa.insert(post_media), _references(post_id, fresh, last - len(fresh) + 1))
 
 
 def get_post(tx: Tx, post_id: UUID, user_id: UUID) -> PostView:

@@ -143,7 +143,7 @@ async def _facts(desk: Desk, me: Caller, post_id: UUID) -> dict[str, Any]:
     mine = {one.account_id: one for one in (await accounts.list_accounts(me, desk)).accounts}
     targets = {one.target_id: one for one in post.platform_statuses}
     return {
-        "post": post, "warnings": await _warnings(desk, post),
+        "post": post, "warnings": await _warnings(desk, me, post),
         "faces": {one.account_id: mine.get(one.account_id) or Face(one.platform, one.handle) for one in post.platform_statuses},
         "names": {str(one.account_id): one.handle for one in mine.values()}
         | {str(one.account_id): one.handle for one in post.platform_statuses},
@@ -151,12 +151,18 @@ async def _facts(desk: Desk, me: Caller, post_id: UUID) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def _warnings(desk: Desk, post: PostOut) -> Sequence[Problem]:
+async def _warnings(desk: Desk, me: Caller, post: PostOut) -> Sequence[Problem]:
     if post.status is not PostStatus.SCHEDULED:
         return ()
     where = [(one.account_id, one.platform, one.handle) for one in post.platform_statuses]
     return await find_crowds(
-        desk.hayon.database, desk.hayon.platforms, where, post.scheduled_at, post.timezone, but=post.post_id
+        desk.hayon.database,
+        desk.hayon.platforms,
+        me.person.id,
+        where,
+        post.scheduled_at,
+        post.timezone,
+        but=post.post_id,
     )
 
 

@@ -100,7 +100,8 @@ async def rehearse(
         return fits, problems, []
     where = [(fit.account.id, fit.account.platform, fit.account.handle) for fit in fits]
     platforms = desk.hayon.platforms
-    return fits, problems, await find_crowds(desk.hayon.database, platforms, where, at, handed.timezone, but=but)
+    warnings = await find_crowds(desk.hayon.database, platforms, me.person.id, where, at, handed.timezone, but=but)
+    return fits, problems, warnings
 
 
 @router.post("/{platform}/post", status_code=201, response_model=None, responses=refusals(401, 403, 409) | MADE)
@@ -197,7 +198,7 @@ async def delete_post(post_id: PostId, me: MayPost, desk: TheDesk) -> Deleted:
 async def submit_draft(post_id: PostId, me: MayPost, desk: TheDesk) -> PostMade:
     """A draft goes out as it stands, now or at its time."""
     await desk.hayon.submission.submit_draft(me.person.id, post_id)
-    return await _made(desk, await desk.hayon.database.read(posts.get_post, post_id, me.person.id))
+    return await _made(desk, me, await desk.hayon.database.read(posts.get_post, post_id, me.person.id))
 
 
 @router.get("/posts/{postId}/status", responses=refusals(401, 403, 404))
@@ -283,28 +284,32 @@ async def resolve(desk: Desk, me: Caller, post_id: UUID, given: Resolution) -> N
 async def _take_in(desk: Desk, me: Caller, request: Request, handed: Handed, key: str | None) -> Response:
     database, user_id = desk.hayon.database, me.person.id
     try:
-        post_id, replayed = await desk.hayon.submission.submit(
+        taken = await desk.hayon.submission.take_in(
             user_id, handed, idempotency_key=key, correlation_id=request.state.correlation_id
         )
     except Conflict as error:
         # nothing else can stand against a post that is not there yet
         raise KeyReused(str(error)) from error
-    kept = await database.read(replays.find_answer, user_id, key) if replayed and key else None
+    kept = await database.read(replays.find_answer, user_id, key) if taken.view is None and key else None
     if kept is None:
-        made = await _made(desk, await database.read(posts.get_post, post_id, user_id))
+        if taken.view is None:
+            made = await _made(desk, me, await database.read(posts.get_post, taken.post_id, user_id))
+        else:
+            made = made_out(taken.view, taken.warnings)
         if key is None:
             return _json(made, 201)
         # whoever comes first with this key decides what everybody is answered
         kept = await database.write(replays.keep_answer, user_id, key, made.model_dump(mode="json", by_alias=True))
-    headers = {"Idempotency-Replayed": "true"} if replayed else None
+    headers = {"Idempotency-Replayed": "true"} if taken.view is None else None
     return JSONResponse(kept, 201, headers=headers)
 
 
-async def _made(desk: Desk, view: PostView) -> PostMade:
+async def _made(desk: Desk, me: Caller, view: PostView) -> PostMade:
     where = [(target.account_id, target.platform, target.handle) for target in view.targets]
     warnings = await find_crowds(
-        desk.hayon.database, desk.hayon.platforms, where, view.row.scheduled_at, view.row.timezone, but=view.row.id
-    )
+        desk.hayon.database, desk.hayon.platforms, me.person.id, where, view.row.scheduled_at, view.row.timezone,
+        but=view.row.id,
+    )  # fmt: skip
     return made_out(view, warnings)
 
 
