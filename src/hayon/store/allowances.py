@@ -15,10 +15,10 @@ from sqlalchemy.engine import Row
 
 from hayon.domain import allowance
 from hayon.domain.allowance import LINED_UP, POSTS, Call, Room, Told
-from hayon.domain.lifecycle import TargetStatus, WaitsFor
+from hayon.domain.lifecycle import WaitsFor
 from hayon.domain.model import Claim
 from hayon.errors import LeaseLost
-from hayon.store.database import Tx
+from hayon.store.database import Moment, Tx
 from hayon.store.moves import lock_posts
 from hayon.store.schema import accounts, allowances, attempts, targets
 from hayon.store.turns import takeable
@@ -35,6 +35,7 @@ SOON = timedelta(minutes=1)
 SPACE = timedelta(milliseconds=1)
 """Between two that come due at the same time: they stay in their order."""
 SAME = timedelta(seconds=5)
+NO_POST = UUID(int=0)
 NEVER_OUT = ("refusal", "absence")
 """Answers to an intent that prove that nothing of it is live."""
 
@@ -82,13 +83,17 @@ def list_told_of(tx: Tx, account_ids: Sequence[UUID]) -> dict[UUID, list[Told]]:
     return found
 
 
+_TOLD_OF_POSTS = sa.select(allowances).where(
+    allowances.c.scope.in_(sa.bindparam("scopes", expanding=True)), allowances.c.name == POSTS
+)
+
+
 def find_posts(tx: Tx, account_ids: Sequence[UUID]) -> dict[UUID, Told]:
     """What was told of the posts of these accounts."""
     if not account_ids:
         return {}
     scopes = {str(account_id): account_id for account_id in account_ids}
-    rows = tx.all(sa.select(allowances).where(allowances.c.scope.in_(scopes), allowances.c.name == POSTS))
-    return {scopes[row.scope]: as_told(row) for row in rows}
+    return {scopes[row.scope]: as_told(row) for row in tx.run(_TOLD_OF_POSTS, {"scopes": list(scopes)})}
 
 
 def keep_told(tx: Tx, told: Scoped, at: datetime) -> None:
@@ -205,40 +210,53 @@ def count_planned(
     tx: Tx, user_id: UUID, where: Mapping[UUID, str], since: datetime, until: datetime, but: UUID | None = None
 ) -> dict[UUID, int]:
     """How many posts of each of the person's accounts (`where`: with their platforms) went out or are planned to, within these
-    times; those of the post `but` left out. An account without any is not named."""
-    found = _planned(user_id, where, since, until, but).subquery()
-    counted = sa.select(found.c.account_id, sa.func.count().label("planned")).group_by(found.c.account_id)
-    return {row.account_id: row.planned for row in tx.all(counted)}
+    times; those of the post `but` left out. An account without any is not named.
+    """
+    counted = tx.run(_COUNT_PLANNED, _near(user_id, where, since, until, but))
+    return {row.account_id: row.planned for row in counted}
 
 
 def list_planned(
     tx: Tx, user_id: UUID, account_id: UUID, platform: str, since: datetime, until: datetime, but: UUID | None = None
 ) -> list[datetime]:
     """When posts of this account went out or are planned to, within these times; those of the post `but` left out."""
-    found = _planned(user_id, {account_id: platform}, since, until, but)
-    return [row.at for row in tx.all(found)]
+    return [row.at for row in tx.run(_PLANNED, _near(user_id, {account_id: platform}, since, until, but))]
 
 
-def _planned(
+def _near(
     user_id: UUID, where: Mapping[UUID, str], since: datetime, until: datetime, but: UUID | None
-) -> sa.CompoundSelect[Any]:
+) -> dict[str, Any]:
+    return {
+        "user_id": user_id, "platforms": sorted(set(where.values())), "account_ids": list(where), "since": since, "until": until,
+        "but": but or NO_POST,
+    }  # fmt: skip
+
+
+def _planned() -> sa.CompoundSelect[Any]:
     """Each part is a range of an index of its own, however much an account has behind it. What is held since a backup was
-    restored is not planned before somebody confirms it."""
+    restored is not planned before somebody confirms it.
+    """
+    since, until = (sa.bindparam(name, type_=Moment) for name in ("since", "until"))
+    mine = sa.bindparam("account_ids", expanding=True, type_=sa.Uuid)
     waits = sa.select(targets.c.account_id, targets.c.due_at.label("at")).where(
-        takeable(), targets.c.platform.in_(set(where.values())), targets.c.user_id == user_id,
-        targets.c.status == str(TargetStatus.PENDING),
+        takeable(), targets.c.platform.in_(sa.bindparam("platforms", expanding=True)),
+        targets.c.user_id == sa.bindparam("user_id"), targets.c.status == sa.literal_column("'pending'"),
     )  # fmt: skip
     at_work = sa.select(targets.c.account_id, targets.c.due_at).where(
         targets.c.status == sa.literal_column("'processing'"), targets.c.open_attempt_id.is_(None)
     )
     planned = [
-        one.where(targets.c.account_id.in_(list(where)), targets.c.due_at > since, targets.c.due_at < until)
+        one.where(targets.c.account_id.in_(mine), targets.c.due_at > since, targets.c.due_at < until,
+                  targets.c.post_id != sa.bindparam("but"))
         for one in (waits, at_work)
-    ]
-    if but is not None:
-        planned = [one.where(targets.c.post_id != but) for one in planned]
+    ]  # fmt: skip
     called = _calls_since(since, attempts.c.account_id, attempts.c.intent_at)
-    return sa.union_all(*planned, called.where(attempts.c.account_id.in_(list(where))))
+    return sa.union_all(*planned, called.where(attempts.c.account_id.in_(mine)))
+
+
+def _count_planned() -> sa.Select[Any]:
+    found = _PLANNED.subquery()
+    return sa.select(found.c.account_id, sa.func.count().label("planned")).group_by(found.c.account_id)
 
 
 def _find_room(tx: Tx, claim: Claim, told: Told, now: datetime) -> Room:
@@ -259,7 +277,7 @@ def _list_calls(tx: Tx, account_id: UUID, since: datetime) -> list[Call]:
     return [Call(row.intent_at, row.answered_at) for row in tx.all(statement)]
 
 
-def _calls_since(since: datetime, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+def _calls_since(since: datetime | sa.ColumnElement[Any], *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
     out = sa.or_(attempts.c.answered_by.is_(None), attempts.c.answered_by.not_in(NEVER_OUT))
     return sa.select(*columns).where(attempts.c.intent_at.is_not(None), attempts.c.intent_at > since, out)
 
@@ -310,3 +328,7 @@ def _set_times(
 
 def _bounded(value: int | None) -> int | None:
     return None if value is None else min(max(0, value), LARGEST)
+
+
+_PLANNED = _planned()
+_COUNT_PLANNED = _count_planned()

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
 from hayon.errors import Conflict, Forbidden, NotFound
-from hayon.store.database import Tx, new_id
+from hayon.store.database import Moment, Tx, new_id
 from hayon.store.schema import api_keys, sessions, users
 
 CLOSED = "Registration is closed: somebody has set this Hayon up already. Ask them to let you in."
@@ -193,18 +193,32 @@ def delete_key(tx: Tx, person_id: UUID, key_id: UUID) -> None:
 
 def find_key(tx: Tx, key_hash: bytes) -> Key | None:
     """Whose key this is and what for, if it has not run out and they are not shut out."""
-    now = tx.now()
-    found = sa.select(users, api_keys.c.id.label("key_id"), api_keys.c.scopes, api_keys.c.last_used_at)
-    row = tx.first(
-        found.join(api_keys, api_keys.c.user_id == users.c.id).where(
-            api_keys.c.key_hash == key_hash, users.c.disabled_at.is_(None),
-            sa.or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > now),
-        )
-    )  # fmt: skip
-    if row is None:
-        return None
-    stale = row.last_used_at is None or row.last_used_at < now - USED_EVERY
-    return Key(as_person(row), row.key_id, frozenset(row.scopes), stale)
+    given: dict[str, Any] = {"key_hash": key_hash}
+    if tx.on_postgres:
+        row = tx.run(_OPENED_BY, given).first()
+    else:
+        row = tx.run(_OPENED_BY_THEN, given | {"now": (now := tx.now()), "stale_since": now - USED_EVERY}).first()
+    return None if row is None else Key(as_person(row), row.key_id, frozenset(row.scopes), row.stale)
+
+
+def _opened_by(now: sa.ColumnElement[datetime], stale_since: sa.ColumnElement[datetime]) -> sa.Select[Any]:
+    stale = sa.or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at < stale_since)
+    open_still = sa.or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > now)
+    return (
+        sa.select(users, api_keys.c.id.label("key_id"), api_keys.c.scopes, stale.label("stale"))
+        .join(api_keys, api_keys.c.user_id == users.c.id)
+        .where(api_keys.c.key_hash == sa.bindparam("key_hash"), users.c.disabled_at.is_(None), open_still)
+    )
+
+
+def _moment(name: str) -> sa.BindParameter[datetime]:
+    return sa.bindparam(name, type_=Moment)
+
+
+_CLOCK = sa.func.clock_timestamp(type_=sa.DateTime(timezone=True))
+_OPENED_BY = _opened_by(_CLOCK, _CLOCK - USED_EVERY)
+"""PostgreSQL reads its own clock: asked for by itself it would be one more way there and back, at each request."""
+_OPENED_BY_THEN = _opened_by(_moment("now"), _moment("stale_since"))
 
 
 def note_key_used(tx: Tx, key_id: UUID) -> None:
