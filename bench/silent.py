@@ -39,6 +39,7 @@ async def _serve() -> None:
     async with open_hayon(settings) as hayon:
         app = build(hayon)
         app.include_router(router)
+        app.router.routes.insert(0, app.router.routes.pop())  # it is found at once
         listener = _listen("127.0.0.1", 0)
         print(json.dumps({"url": f"http://127.0.0.1:{listener.getsockname()[1]}", "pid": os.getpid()}), flush=True)
         await uvicorn.Server(_config(app)).serve(sockets=[listener])

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from hayon.domain.allowance import DAY, Told, count_busiest
+from hayon.domain.allowance import DAY, count_busiest
 from hayon.domain.schedule import read_zone
 from hayon.errors import Problem
 from hayon.platforms.contract import Platform
@@ -33,43 +33,37 @@ def foresee(
     """A warning for each of the person's accounts whose platform counts posts, and allows fewer within its window than would be
     planned around `at` with this one."""
     counted = _counted(platforms, where)
-    told = allowances.find_posts(tx, [account_id for account_id, *_ in counted])
-    limited = [one for one in counted if one[0] in told and told[one[0]].limit is not None]
-    if not limited:
+    if not counted:
         return []
-    longest = max(_length(told[account_id]) for account_id, *_ in limited)
-    near = {account_id: platform for account_id, platform, _ in limited}
-    planned = allowances.count_planned(tx, user_id, near, at - longest, at + longest, but)
-    warnings = (
-        _warn(tx, user_id, one, told[one[0]], at, timezone, but)
-        # where all that is near fits into one window, no window holds too many
-        for one in limited if planned.get(one[0], 0) >= (told[one[0]].limit or 0)
-    )  # fmt: skip
-    return [warning for warning in warnings if warning is not None]
+    near = {account_id: platform for account_id, platform, _ in counted}
+    found = allowances.find_planned(tx, user_id, near, at, but)
+    warnings = []
+    for one in counted:
+        window, planned = found.get(one[0], (None, 0))
+        # where all of a day before and after fits into one window, no window of a day holds too many
+        if window is None or window.limit is None or (window.length <= DAY and planned < window.limit):
+            continue
+        warnings += _warn(tx, user_id, one, window.limit, window.length, at, timezone, but)
+    return warnings
 
 
 def _counted(platforms: Mapping[str, Platform], where: Sequence[Where]) -> list[Where]:
     return [one for one in where if one[1] in platforms and platforms[one[1]].has_quota]
 
 
-def _length(told: Told) -> timedelta:
-    return timedelta(seconds=told.seconds) if told.seconds else DAY
-
-
 def _warn(
-    tx: Tx, user_id: UUID, one: Where, told: Told, at: datetime, timezone: str, but: UUID | None
-) -> Problem | None:
+    tx: Tx, user_id: UUID, one: Where, limit: int, length: timedelta, at: datetime, timezone: str, but: UUID | None
+) -> list[Problem]:
     account_id, platform, handle = one
-    length = _length(told)
     planned = allowances.list_planned(tx, user_id, account_id, platform, at - length, at + length, but)
     count = count_busiest(planned, at, length)
-    if told.limit is None or count <= told.limit:
-        return None
+    if count <= limit:
+        return []
     zone = read_zone(timezone)
     day = at.astimezone(zone if isinstance(zone, ZoneInfo) else None)
     hours = f"{length / timedelta(hours=1):g} hours"
     message = (
-        f"{day:%A %d %B} has {count} posts for {handle} within {hours}; the account may do {told.limit}. "
+        f"{day:%A %d %B} has {count} posts for {handle} within {hours}; the account may do {limit}. "
         "What is over that goes out later."
     )
-    return Problem("scheduledAt", "crowded", message, platform, str(account_id))
+    return [Problem("scheduledAt", "crowded", message, platform, str(account_id))]

@@ -338,13 +338,13 @@ class Submission:
         table = self._platforms[account.platform].rules(account.facts)
         used = [files[use.media_id] for use in content.media if use.media_id in files]
         fetched = used if self._platforms[account.platform].fetches_media else []
-        found = rule_table.check(content, used, table)
+        length = table.count(content.text, content.options)
+        found = rule_table.check(content, used, table, length)
         hindrance = self._reach.find_hindrance(fetched[0].key, account.host, now) if fetched else None
         if fetched and (hindrance or unfetched):
             message = f"{table.name} could not get the files. {hindrance or unfetched}"
             found.append(Problem("mediaItems", "not_fetchable", message))
         problems = [Problem(one.field, one.rule, one.message, account.platform, str(account.id)) for one in found]
-        length = table.count(content.text, content.options)
         return Fit(account, content, used, table, length, table.text_limit, table.text_unit, problems, fetched)
 
 

@@ -139,19 +139,21 @@ def size_of(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
 
-def check(content: Content, media: Sequence[Media], rules: Rules) -> list[Problem]:
-    """Everything in this content that the platform would refuse, each with what to do about it. Empty means: fits."""
+def check(content: Content, media: Sequence[Media], rules: Rules, length: int | None = None) -> list[Problem]:
+    """Everything in this content that the platform would refuse, each with what to do about it. Empty means: fits.
+
+    `length` is that of the text as the platform counts it, where it was counted already.
+    """
     return [
-        *_check_text(content, rules),
+        *_check_text(content, rules, rules.count(content.text, content.options) if length is None else length),
         *_check_media(content.media, media, rules),
         *_check_options(content.options, rules),
         *rules.more(content, media),
     ]
 
 
-def _check_text(content: Content, rules: Rules) -> list[Problem]:
+def _check_text(content: Content, rules: Rules, length: int) -> list[Problem]:
     problems = []
-    length = rules.count(content.text, content.options)
     if length > rules.text_limit:
         problems.append(
             Problem(

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Row
 
 from hayon.domain import allowance
-from hayon.domain.allowance import LINED_UP, POSTS, Call, Room, Told
+from hayon.domain.allowance import DAY, LINED_UP, POSTS, Call, Room, Told
 from hayon.domain.lifecycle import WaitsFor
 from hayon.domain.model import Claim
 from hayon.errors import LeaseLost
@@ -52,6 +52,14 @@ class Turn:
     seconds: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How many posts an account may do within which length of time; no limit where none was told."""
+
+    limit: int | None
+    length: timedelta
+
+
 def app_scope(platform: str) -> str:
     """The scope of what all accounts of a platform share."""
     return f"app:{platform}"
@@ -83,17 +91,13 @@ def list_told_of(tx: Tx, account_ids: Sequence[UUID]) -> dict[UUID, list[Told]]:
     return found
 
 
-_TOLD_OF_POSTS = sa.select(allowances).where(
-    allowances.c.scope.in_(sa.bindparam("scopes", expanding=True)), allowances.c.name == POSTS
-)
-
-
 def find_posts(tx: Tx, account_ids: Sequence[UUID]) -> dict[UUID, Told]:
     """What was told of the posts of these accounts."""
     if not account_ids:
         return {}
     scopes = {str(account_id): account_id for account_id in account_ids}
-    return {scopes[row.scope]: as_told(row) for row in tx.run(_TOLD_OF_POSTS, {"scopes": list(scopes)})}
+    rows = tx.all(sa.select(allowances).where(allowances.c.scope.in_(scopes), allowances.c.name == POSTS))
+    return {scopes[row.scope]: as_told(row) for row in rows}
 
 
 def keep_told(tx: Tx, told: Scoped, at: datetime) -> None:
@@ -206,14 +210,21 @@ def wait_for_app(tx: Tx, platform: str, probing: timedelta) -> datetime | None:
     return until
 
 
-def count_planned(
-    tx: Tx, user_id: UUID, where: Mapping[UUID, str], since: datetime, until: datetime, but: UUID | None = None
-) -> dict[UUID, int]:
-    """How many posts of each of the person's accounts (`where`: with their platforms) went out or are planned to, within these
-    times; those of the post `but` left out. An account without any is not named.
+def find_planned(
+    tx: Tx, user_id: UUID, where: Mapping[UUID, str], at: datetime, but: UUID | None = None
+) -> dict[UUID, tuple[Window, int]]:
+    """What was told of the posts of each of the person's accounts (`where`: with their platforms), and how many went out or are
+    planned to within a day of `at`; those of the post `but` left out. Of what nothing was told is not named.
     """
-    counted = tx.run(_COUNT_PLANNED, _near(user_id, where, since, until, but))
-    return {row.account_id: row.planned for row in counted}
+    told: dict[UUID, Window] = {}
+    counts: dict[UUID, int] = {}
+    near = _near(user_id, where, at - DAY, at + DAY, but)
+    for row in tx.run(_FIND_PLANNED, near | {"scopes": [str(one) for one in where]}):
+        if row.planned is None:
+            told[UUID(row.scope)] = Window(row.limit, timedelta(seconds=row.seconds) if row.seconds else DAY)
+        else:
+            counts[UUID(row.scope)] = row.planned
+    return {account_id: (one, counts.get(account_id, 0)) for account_id, one in told.items()}
 
 
 def list_planned(
@@ -254,9 +265,16 @@ def _planned() -> sa.CompoundSelect[Any]:
     return sa.union_all(*planned, called.where(attempts.c.account_id.in_(mine)))
 
 
-def _count_planned() -> sa.Select[Any]:
-    found = _PLANNED.subquery()
-    return sa.select(found.c.account_id, sa.func.count().label("planned")).group_by(found.c.account_id)
+def _find_planned() -> sa.CompoundSelect[Any]:
+    """What was told and what is counted, by account, in one answer: two would be two ways there and back."""
+    none = sa.null()
+    told = sa.select(
+        allowances.c.scope, allowances.c.limit, allowances.c.seconds, sa.cast(none, sa.Integer).label("planned")
+    ).where(allowances.c.scope.in_(sa.bindparam("scopes", expanding=True)), allowances.c.name == POSTS)
+    near = _PLANNED.subquery()
+    scope = sa.type_coerce(sa.cast(near.c.account_id, sa.Text), sa.Text)
+    counted = sa.select(scope, sa.cast(none, sa.Integer), sa.cast(none, sa.Integer), sa.func.count())
+    return sa.union_all(told, counted.group_by(near.c.account_id))
 
 
 def _find_room(tx: Tx, claim: Claim, told: Told, now: datetime) -> Room:
@@ -331,4 +349,4 @@ def _bounded(value: int | None) -> int | None:
 
 
 _PLANNED = _planned()
-_COUNT_PLANNED = _count_planned()
+_FIND_PLANNED = _find_planned()

@@ -242,9 +242,14 @@ def _insert_whole_statement() -> sa.Insert:
     each = sa.func.unnest(*arrays).table_valued(*(sa.column(name, kinds[name]) for name in _EACH), name="each")
     alike = [sa.bindparam(f"target_{name}", type_=kinds[name]) for name in _ALIKE]
     blank = {name: one for name, one in _BLANK_TARGET.items() if one is not None and name not in {*_EACH, *_ALIKE}}
-    rows = sa.select(*each.render_derived().c, *alike, *(sa.literal(one, kinds[name]) for name, one in blank.items()))
+    rows = sa.select(*each.render_derived().c, *alike, *(_as_words(one) for one in blank.values()))
     written = sa.insert(targets).from_select([*_EACH, *_ALIKE, *blank], rows, include_defaults=False)
     return written.add_cte(_INSERT_POST.cte("post"))
+
+
+def _as_words(value: Any) -> sa.ColumnElement[Any]:
+    """A constant of the schema, written into the statement: it has not to be sent with each."""
+    return sa.literal_column(f"'{value}'" if isinstance(value, str) else str(value).lower())
 
 
 _INSERT_WHOLE = _insert_whole_statement()

@@ -51,21 +51,22 @@ from hayon.web.leading import add_links
 from hayon.web.watching import Watch
 from hayon.wiring import Hayon
 
+# A request is held against one route after the other, so what programs ask for most comes first. But
 # accounts and connecting before posts: /api/accounts/{which} and /api/{platform}/post would both take POST /api/accounts/post,
 # as /api/connections/{connectionId} would POST /api/connections/post. No platform is called "accounts" or "connections"
 ROOMS = (
+    accounts,
+    connecting,
+    posts,
     people,
     resets,
     keys,
     everybody,
-    accounts,
-    connecting,
     media,
     notices,
     webhooks,
     operations,
     parking,
-    posts,
     pages,
     pages_accounts,
     pages_browsing,

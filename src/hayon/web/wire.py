@@ -24,6 +24,9 @@ DEPTH_LIMIT = 8
 OPTION_TEXT_LIMIT = 10_000
 
 
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
 class Given(BaseModel):
     """A body that somebody sends: unknown fields are refused, so that a misspelt one is not silently ignored."""
 
@@ -38,7 +41,7 @@ class Answered(BaseModel):
 
 def _storable(text: str) -> str:
     # PostgreSQL keeps no NUL in text, and half a surrogate pair is no character at all
-    if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+    if _UNSTORABLE.search(text):
         raise ValueError("must not contain NUL or half a surrogate pair")
     return text
 

@@ -48,6 +48,8 @@ class Facet:
 
 def graphemes(text: str) -> int:
     """The length as Bluesky counts it: extended grapheme clusters. A family emoji is one, and so is CR LF."""
+    if text.isascii():
+        return len(text) - text.count("\r\n")  # as the expression finds them, in a hundredth of the time
     clusters, start = 0, 0
     for found in _JOINS_NOTHING.finditer(text):
         clusters += len(_GRAPHEME.findall(text[start : found.end()]))

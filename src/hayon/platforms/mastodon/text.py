@@ -22,6 +22,8 @@ LONGEST_READ = 50_000
 def length(text: str, warning: str = "", reserved_per_url: int = RESERVED_PER_URL) -> int:
     """The length of a post in graphemes. The warning counts in full, whatever stands in it."""
     counted, clusters, start = warning + shortened(text, reserved_per_url), 0, 0
+    if counted.isascii():
+        return len(counted) - counted.count("\r\n")  # as the expression finds them, in a hundredth of the time
     for found in _JOINER.finditer(counted):
         clusters += len(_GRAPHEME.findall(counted[start : found.end()]))
         start = found.end()
