@@ -13,7 +13,7 @@ from bench.contest import Contestant, Job, Profile, Staged, Work
 from bench.contestants import all_contestants
 from bench.judge import Ledger, running_ledger
 from bench.result import Column, Result, Row, Table, Verdict
-from bench.rounds import Bench, Figures, Form, interleaved, make_jobs, profiles_of
+from bench.rounds import COUNTS, Bench, Figures, Form, counted, interleaved, make_jobs, profiles_of
 from bench.runs import Run, run_once
 from bench.servers import running_servers
 
@@ -21,8 +21,7 @@ SECONDS = 0.05
 NAIVE_JOBS = 400
 COLUMNS = (
     Column("rate", "targets/s"), Column("ceiling", "% of ceiling"), Column("cpu", "CPU ms each", 2),
-    Column("in_flight", "most in flight"), Column("done", "done", exact=True), Column("lost", "lost", exact=True),
-    Column("doubled", "doubled", exact=True),
+    Column("in_flight", "most in flight"), *COUNTS,
 )  # fmt: skip
 
 
@@ -103,7 +102,7 @@ def figures_of(one: Run, case: Case) -> Figures:
     """The figures of one run."""
     figures: Figures = {
         "rate": one.judged.rate, "cpu": one.cpu_seconds * 1000 / max(1, one.judged.done), "in_flight": one.most_in_flight,
-        "done": one.judged.done, "lost": one.judged.lost, "doubled": one.judged.doubled, "outcomes": one.outcomes,
+        **counted(one),
     }  # fmt: skip
     if case.latency != "lognormal":
         figures["ceiling"] = 100 * one.judged.rate * float(case.latency) / (case.in_flight * case.workers)

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bench.contest import Contestant, Job, Profile
+from bench.judge import percentile
+from bench.result import Column
+from bench.runs import Run
 from bench.servers import Servers
 
 SEED = 7
@@ -89,6 +92,39 @@ def make_jobs(
 def profiles_of(contestant: Contestant, wanted: Sequence[Profile]) -> list[Profile]:
     """Those of these profiles that it can run in."""
     return [one for one in wanted if one in contestant.profiles]
+
+
+def strictest(contestant: Contestant) -> Profile:
+    """The safest profile that it can run in: where only one is measured, this one is."""
+    return [one for one in Profile if one in contestant.profiles][-1]
+
+
+def spread(values: Sequence[float], name: str, *, scale: float = 1000) -> Figures:
+    """The median, the 99th percentile and the greatest of sorted seconds, in milliseconds unless scaled else."""
+    return {
+        f"{name}_p50": percentile(values, 0.5) * scale, f"{name}_p99": percentile(values, 0.99) * scale,
+        f"{name}_max": percentile(values, 1) * scale,
+    }  # fmt: skip
+
+
+def counted(run: Run) -> Figures:
+    """What the ledger proves of a run, and what is stored of it."""
+    one = run.judged
+    return {
+        "done": one.done,
+        "lost": one.lost,
+        "doubled": one.doubled,
+        "strange": one.strange,
+        "outcomes": run.outcomes,
+    }
+
+
+COUNTS = (
+    Column("done", "done", exact=True),
+    Column("lost", "lost", exact=True),
+    Column("doubled", "doubled", exact=True),
+)
+"""The columns that every table ends with."""
 
 
 def _shown(figures: Figures) -> str:

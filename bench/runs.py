@@ -22,7 +22,8 @@ Meanwhile = Callable[[Staged], Awaitable[list[Job]]]
 @dataclass(frozen=True)
 class Run:
     """What one run came to. `outcomes`: as many as are stored durably. `cpu_seconds`: of the contestant's processes, from the
-    start of the workers to the last outcome, their start included."""
+    start of the workers to the last outcome, their start included. `ready_at`: unix seconds at which the workers ran. `handed_in`: the jobs
+    that came while they ran."""
 
     judged: Judged
     entries: list[Entry]
@@ -31,6 +32,8 @@ class Run:
     cpu_seconds: float
     staged_seconds: float
     ready_seconds: float
+    ready_at: float
+    handed_in: list[Job]
 
     @property
     def agrees(self) -> bool:
@@ -51,11 +54,12 @@ async def run_once(
         await asyncio.to_thread(servers.postgres.run, "CHECKPOINT")  # what staging wrote is not left to the run
         began = time.monotonic()
         await staged.start()
-        ready_seconds = time.monotonic() - began
-        jobs = list(work.jobs)
+        ready_seconds, ready_at = time.monotonic() - began, time.time()
+        handed_in: list[Job] = []
         beside = asyncio.create_task(watched(staged)) if watched else None
         if meanwhile is not None:
-            jobs += await meanwhile(staged)
+            handed_in = await meanwhile(staged)
+        jobs = [*work.jobs, *handed_in]
         await _until_all(ledger, jobs)
         outcomes = await _until_stored(staged, len(jobs))
         cpu_seconds = sum(_cpu_seconds(pid) for pid in staged.pids())
@@ -65,7 +69,8 @@ async def run_once(
     counted = await ledger.count()
     entries = await ledger.read()
     return Run(
-        judge(jobs, entries), entries, outcomes, counted.most_in_flight, cpu_seconds, staged_seconds, ready_seconds
+        judge(jobs, entries), entries, outcomes, counted.most_in_flight, cpu_seconds, staged_seconds, ready_seconds,
+        ready_at, handed_in,
     )  # fmt: skip
 
 

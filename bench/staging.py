@@ -24,7 +24,7 @@ from hayon.store import schema
 from hayon.store.database import Database, new_id
 from hayon.store.migrate import migrate
 from hayon.vault import Vault
-from hayon.web.auth import digest, new_token
+from hayon.web.auth import KEY_PREFIX, digest, new_token
 
 PLATFORM = "mastodon"
 CHUNK = 5000
@@ -124,14 +124,14 @@ async def write_people(rows: Rows, people: People, places: Iterable[Place], vaul
     now = datetime.now(UTC)
     fresh = [author for author in dict.fromkeys(author for author, _ in wanted) if author not in people.authors]
     people.authors |= {author: new_id(now) for author in fresh}
-    people.keys |= {author: new_token() for author in fresh}
+    people.keys |= {author: KEY_PREFIX + new_token() for author in fresh}
     await rows.write(schema.users, [
         {"id": people.authors[one], "email": f"author{one}@example.test", "name": f"Author {one}", "timezone": "UTC", "created_at": now}
         for one in fresh
     ])  # fmt: skip
     await rows.write(schema.api_keys, [
         {"id": new_id(now), "user_id": people.authors[one], "name": "bench", "key_hash": digest(people.keys[one]),
-         "hint": people.keys[one][:6], "scopes": ["all"], "created_at": now}
+         "hint": people.keys[one][: len(KEY_PREFIX) + 4], "scopes": ["all"], "created_at": now}
         for one in fresh
     ])  # fmt: skip
     people.accounts |= {place: new_id(now) for place in wanted}
