@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bench.contest import Contestant, Job, Profile, Staged, Work
@@ -14,11 +15,10 @@ from bench.contestants import all_contestants
 from bench.judge import Ledger, running_ledger
 from bench.result import Column, Result, Row, Table, Verdict
 from bench.rounds import COUNTS, Bench, Figures, Form, counted, interleaved, make_jobs, profiles_of
-from bench.runs import Run, run_once
+from bench.runs import Meanwhile, Run, run_once
 from bench.servers import running_servers
 
 SECONDS = 0.05
-NAIVE_JOBS = 400
 COLUMNS = (
     Column("rate", "targets/s"), Column("ceiling", "% of ceiling"), Column("cpu", "CPU ms each", 2),
     Column("in_flight", "most in flight"), *COUNTS,
@@ -65,19 +65,16 @@ async def run(bench: Bench) -> Result:
     size = SIZES[bench.form]
     cases = [
         Case(contestant, profile, in_flight, workers, latency, _jobs_for(contestant, size.jobs))
-        for contestant in bench.contestants
-        for profile in profiles_of(contestant, size.profiles)
         for in_flight, workers in size.shapes
+        for contestant in bench.able("drain", workers=workers)
+        for profile in profiles_of(contestant, size.profiles)
         for latency in size.latencies
-        if bench.can(contestant, workers=workers)
     ]
     found: dict[Case, list[Figures]] = {case: [] for case in cases}
     with contextlib.ExitStack() as stack:
         ledgers = {one: stack.enter_context(running_ledger(one)) for one in size.latencies}
         for number, case in interleaved(cases, size.rounds):
-            figures = await bench.once(
-                f"{number}: {case.key}", lambda case=case: _measure(bench, case, ledgers[case.latency])
-            )
+            figures = await bench.once(f"{number}: {case.key}", partial(_measure, bench, case, ledgers[case.latency]))
             found[case].append(figures)
     rows = [Row(_labels(case), runs) for case, runs in found.items()]
     about = (
@@ -180,7 +177,7 @@ def main() -> None:
             print(f"{case.key}: {shown}, staged in {one.staged_seconds:.1f} s, ready in {one.ready_seconds:.1f} s")
 
 
-def _recorder(file: Path):  # type: ignore[no-untyped-def]
+def _recorder(file: Path) -> Meanwhile:
     """What records the first worker process with py-spy until it is cancelled; py-spy has to be on the PATH."""
     program = shutil.which("py-spy")
     if program is None:

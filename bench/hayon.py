@@ -98,7 +98,7 @@ class Hayon:
 
     def preparing_seconds(self, work: Work) -> float:
         """Writing the rows, and a start."""
-        return 8 + len(work.jobs) / 4000 + work.behind / 6000
+        return 6 + len(work.jobs) / 4000 + work.behind / 6000
 
     @asynccontextmanager
     async def stage(self, work: Work, profile: Profile) -> AsyncIterator["StagedHayon"]:

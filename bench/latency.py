@@ -3,7 +3,9 @@
 import asyncio
 import random
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 
 import aiohttp
 
@@ -39,12 +41,12 @@ SIZES = {Form.SMOKE: Size(5, 1), Form.SHORT: Size(40, 1), Form.FULL: Size(200, 5
 async def run(bench: Bench) -> Result:
     """With every contestant, and with none."""
     size = SIZES[bench.form]
-    cases: list[Contestant | None] = [None, *(one for one in bench.contestants if bench.can(one, jobs=size.posts))]
+    cases: list[Contestant | None] = [None, *bench.able("latency", jobs=size.posts)]
     found: dict[Contestant | None, list[Figures]] = {case: [] for case in cases}
     with running_ledger("0.05") as ledger:
         for number, case in interleaved(cases, size.rounds):
             key = f"{number}: {case.name if case else DIRECT}"
-            found[case].append(await bench.once(key, lambda case=case: _measure(bench, case, size, ledger)))
+            found[case].append(await bench.once(key, partial(_measure, bench, case, size, ledger)))
     rows = [
         Row({"who": case.name if case else DIRECT, "profile": str(strictest(case)) if case else "none"}, runs)
         for case, runs in found.items()
@@ -89,7 +91,7 @@ async def _measure(bench: Bench, case: Contestant | None, size: Size, ledger: Le
     return {**spread(asked, "asked"), **spread(answered, "answered"), **figures}
 
 
-async def _paced(count: int):  # type: ignore[no-untyped-def]  # an asynchronous iterator of number and time
+async def _paced(count: int) -> AsyncIterator[tuple[int, float]]:
     """Numbers, each when its time has come; the time is the intended one, however late it is."""
     dice, at = random.Random(SEED), time.time()  # noqa: S311 - the same at each run, no secret
     for number in range(count):

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -18,7 +19,6 @@ from bench.rounds import COUNTS, Bench, Figures, Form, counted, interleaved, mak
 from bench.runs import run_once
 
 ROOT = Path(__file__).resolve().parents[1]
-QUIET_SECONDS = 3.0
 LOOK_SECONDS = 0.1
 COLUMNS = (
     Column("ready", "ready, s", 1), Column("idle", "idle MB"), Column("flying", "with all in flight, MB"),
@@ -29,32 +29,38 @@ HELP_COLUMNS = (Column("p50", "p50 ms"), Column("max", "max ms"))
 
 @dataclass(frozen=True)
 class Size:
-    """`in_flight` calls that each take `latency` seconds, so that all are in flight together; `helps`: calls of `hayon --help`."""
+    """`in_flight` calls that each take `latency` seconds, so that all are in flight together; `quiet`: seconds in which there is
+    nothing to do; `helps`: calls of `hayon --help`."""
 
     in_flight: int
     latency: str
+    quiet: float
     rounds: int
     helps: int
 
 
-SIZES = {Form.SMOKE: Size(20, "0.5", 1, 1), Form.SHORT: Size(500, "20", 1, 5), Form.FULL: Size(500, "30", 5, 20)}
+SIZES = {
+    Form.SMOKE: Size(20, "0.5", 0, 1, 1),
+    Form.SHORT: Size(500, "20", 3, 1, 5),
+    Form.FULL: Size(500, "30", 10, 5, 20),
+}
 
 
 async def run(bench: Bench) -> Result:
     """With every contestant that can have so many in flight."""
     size = SIZES[bench.form]
-    cases = [one for one in bench.contestants if bench.can(one, jobs=size.in_flight)]
+    cases = bench.able("memory", jobs=size.in_flight)
     found: dict[Contestant, list[Figures]] = {case: [] for case in cases}
     helps: list[Figures] = []
     with running_ledger(size.latency) as ledger:
         for number, case in interleaved(cases, size.rounds):
-            figures = await bench.once(f"{number}: {case.name}", lambda case=case: _measure(bench, case, size, ledger))
+            figures = await bench.once(f"{number}: {case.name}", partial(_measure, bench, case, size, ledger))
             found[case].append(figures)
         for number in range(size.rounds):
-            helps += [await bench.once(f"{number}: hayon --help", lambda: asyncio.to_thread(_help, size.helps))]
+            helps += [await bench.once(f"{number}: hayon --help", partial(asyncio.to_thread, _help, size.helps))]
     rows = [Row({"who": case.name, "profile": str(strictest(case))}, runs) for case, runs in found.items()]
     about = (
-        f"The workers start and have nothing to do for {QUIET_SECONDS:g} s; then {size.in_flight} posts become due whose calls take "
+        f"The workers start and have nothing to do for {size.quiet:g} s; then {size.in_flight} posts become due whose calls take "
         f"{size.latency} s each. Memory is the resident set of all worker processes together (what they share is counted in each), "
         "the most that was seen. Ready: from starting the processes to their word. For Hayon this is all of it, pages and API "
         "included; a peer's is its workers alone."
@@ -69,7 +75,7 @@ async def run(bench: Bench) -> Result:
 async def _measure(bench: Bench, case: Contestant, size: Size, ledger: Ledger) -> Figures:
     seen: dict[str, float] = {}
     takes = case.preparing_seconds(Work(make_jobs(size.in_flight, lambda _: 0.0), size.in_flight, 1, ledger.url))
-    begins = time.time() + takes + QUIET_SECONDS
+    begins = time.time() + takes + size.quiet
     jobs = make_jobs(size.in_flight, lambda _: begins)
 
     async def look(staged: Staged) -> list[Job]:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass
+from functools import partial
 
 from bench.contest import Contestant, Job, Staged, Work
 from bench.judge import Ledger, running_ledger
@@ -33,11 +34,11 @@ SIZES = {Form.SMOKE: Size(40, 1), Form.SHORT: Size(3000, 1), Form.FULL: Size(10_
 async def run(bench: Bench) -> Result:
     """With every contestant that can."""
     size = SIZES[bench.form]
-    cases = [one for one in bench.contestants if bench.can(one, jobs=size.posts)]
+    cases = bench.able("neighbour", jobs=size.posts)
     found: dict[Contestant, list[Figures]] = {case: [] for case in cases}
     with running_ledger("0.05") as ledger:
         for number, case in interleaved(cases, size.rounds):
-            figures = await bench.once(f"{number}: {case.name}", lambda case=case: _measure(bench, case, size, ledger))
+            figures = await bench.once(f"{number}: {case.name}", partial(_measure, bench, case, size, ledger))
             found[case].append(figures)
     rows = [Row({"who": case.name, "profile": str(strictest(case))}, runs) for case, runs in found.items()]
     about = (

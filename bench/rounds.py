@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from bench.contest import Contestant, Job, Profile
 from bench.judge import percentile
@@ -57,13 +57,18 @@ class Bench:
         self.tell(f"{key}: {_shown(figures)} ({time.monotonic() - began:.0f} s)")
         return figures
 
-    def can(self, contestant: Contestant, *, jobs: int = 0, workers: int = 1, behind: int = 0) -> bool:
-        """Whether it can do so much: some say that they belong to one process, or that they would take all day."""
+    def able(self, part: str, *, jobs: int = 0, workers: int = 1, behind: int = 0) -> list[Contestant]:
+        """Those that take part and can do so much. Some say that they belong to one process, that they would take all day, or
+        that they stand beside some parts only: `most_workers`, `most_jobs`, `most_behind`, `parts`."""
         limits = {"most_jobs": jobs, "most_workers": workers, "most_behind": behind}
-        found = {name: getattr(contestant, name, None) for name in limits}
-        return all(found[name] is None or wanted <= found[name] for name, wanted in limits.items())
+        return [
+            one
+            for one in self.contestants
+            if part in getattr(one, "parts", (part,))
+            and all((most := getattr(one, name, None)) is None or wanted <= most for name, wanted in limits.items())
+        ]
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self) -> dict[str, Figures]:
         if self.kept is None or not self.kept.exists():
             return {}
         return dict(json.loads(line) for line in self.kept.read_text(encoding="utf-8").splitlines())

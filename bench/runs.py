@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 import psutil
 
@@ -15,7 +16,7 @@ STALLED_SECONDS = 30.0
 """When the ledger has had nothing new for so long behind the last due time, what is missing is lost."""
 LOOK_SECONDS = 0.1
 
-Meanwhile = Callable[[Staged], Awaitable[list[Job]]]
+Meanwhile = Callable[[Staged], Coroutine[Any, Any, list[Job]]]
 """What is done while the workers run; it returns the jobs that it handed in."""
 
 

@@ -4,17 +4,15 @@ import contextlib
 import random
 import time
 from dataclasses import dataclass
+from functools import partial
 
 from bench.contest import Contestant, Job, Work
 from bench.judge import Ledger, running_ledger
 from bench.result import Column, Result, Row, Table, Verdict
 from bench.rounds import COUNTS, SEED, Bench, Figures, Form, counted, interleaved, make_jobs, spread, strictest
 from bench.runs import run_once
-from bench.ttl import Waiting
 
 IN_FLIGHT = 512
-PAUSE_SECONDS = 5.0
-"""Between the last of those that are spread and the first of those that come together."""
 TRIES = 3
 COLUMNS = (
     Column("spread_p50", "spread, p50 ms"), Column("spread_p99", "p99 ms"), Column("spread_max", "max ms"),
@@ -24,19 +22,20 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Size:
-    """`spread` posts over `seconds`, then `burst` within one second; `behind`: how many more wait, each a line of its own."""
+    """`spread` posts over `seconds`, after a `pause` `burst` within one second; `behind`: how many more wait, each a line of its own."""
 
     spread: int
     seconds: float
+    pause: float
     burst: int
     behind: tuple[int, ...]
     rounds: int
 
 
 SIZES = {
-    Form.SMOKE: Size(20, 2, 20, (30,), 1),
-    Form.SHORT: Size(1500, 10, 1500, (10_000,), 1),
-    Form.FULL: Size(10_000, 60, 3000, (0, 100_000, 1_000_000), 5),
+    Form.SMOKE: Size(20, 1, 1, 20, (30,), 1),
+    Form.SHORT: Size(1500, 10, 5, 1500, (10_000,), 1),
+    Form.FULL: Size(10_000, 60, 10, 3000, (0, 100_000, 1_000_000), 5),
 }
 
 
@@ -60,15 +59,18 @@ class Case:
 async def run(bench: Bench) -> Result:
     """With every contestant, and with RabbitMQ's own delay."""
     size = SIZES[bench.form]
-    ours = [Case(one, behind) for one in bench.contestants for behind in size.behind if bench.can(one, behind=behind, jobs=size.spread + size.burst)]  # fmt: skip
-    cases = [*ours, Case(Waiting(bench.servers), 0)]
+    cases = [
+        Case(one, behind)
+        for behind in size.behind
+        for one in bench.able("schedule", jobs=size.spread + size.burst, behind=behind)
+    ]
+    # who can have nothing behind is shown where there is nothing
+    cases += [Case(one, 0) for one in bench.able("schedule") if one not in {case.contestant for case in cases}]
     found: dict[Case, list[Figures]] = {case: [] for case in cases}
     with contextlib.ExitStack() as stack:
         ledger = stack.enter_context(running_ledger("0.05"))
         for number, case in interleaved(cases, size.rounds):
-            found[case].append(
-                await bench.once(f"{number}: {case.key}", lambda case=case: _measure(bench, case, size, ledger))
-            )
+            found[case].append(await bench.once(f"{number}: {case.key}", partial(_measure, bench, case, size, ledger)))
     rows = [
         Row(
             {"who": case.contestant.name, "profile": str(strictest(case.contestant)), "behind": f"{case.behind:,}"},
@@ -106,7 +108,7 @@ async def _measure(bench: Bench, case: Case, size: Size, ledger: Ledger) -> Figu
 
 async def _try(bench: Bench, case: Case, size: Size, ledger: Ledger, patience: float) -> Figures:
     def planned(begins: float) -> list[Job]:
-        together = begins + size.seconds + PAUSE_SECONDS
+        together = begins + size.seconds + size.pause
         jobs = make_jobs(size.spread, lambda number: begins + size.seconds * number / size.spread, prefix="spread")
         jobs += make_jobs(size.burst, lambda number: together + number / size.burst, prefix="burst")
         random.Random(SEED).shuffle(jobs)  # noqa: S311 - people do not hand in by due time; no secret

@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 import aio_pika
 import aiohttp
 import uvloop
+from pamqp.common import FieldTable
 from tests.servers.processes import Process, start
 
 from bench.call import PATH, body_of, headers_of
@@ -25,7 +26,7 @@ from bench.contest import Job, Profile, Work
 from bench.servers import Servers
 
 WAITING, DUE = "waiting", "due"
-QUORUM = {"x-queue-type": "quorum"}
+QUORUM: FieldTable = {"x-queue-type": "quorum"}
 AT_ONCE = 500
 """How many messages are on their way to their confirms together."""
 
@@ -37,7 +38,9 @@ class Waiting:
     servers: Servers
     name: str = "RabbitMQ, time to live of each message"
     profiles: Sequence[Profile] = (Profile.DOCUMENTED,)
+    parts: Sequence[str] = ("schedule",)
     most_behind: int = 0
+    """What is due in a year would stand at the head of its queue for a year."""
 
     def preparing_seconds(self, work: Work) -> float:
         """Publishing, and a start."""
@@ -53,7 +56,7 @@ class Waiting:
             connection = await aio_pika.connect(url)
             async with connection:
                 channel = await connection.channel()
-                onward = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": DUE, "x-overflow": "reject-publish",
+                onward: FieldTable = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": DUE, "x-overflow": "reject-publish",
                           "x-dead-letter-strategy": "at-least-once"}  # fmt: skip
                 due = await channel.declare_queue(DUE, durable=True, arguments=QUORUM)
                 await channel.declare_queue(WAITING, durable=True, arguments={**QUORUM, **onward})
