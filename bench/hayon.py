@@ -48,7 +48,6 @@ class Shelf:
     def __init__(self, servers: Servers) -> None:
         self._servers = servers
         self._kept: dict[tuple[str, int, tuple[Place, ...]], tuple[str, People]] = {}
-        self._folder = TemporaryDirectory(prefix="hayon-bench-shelf-")
 
     async def fetch(self, kind: str, work: Work, places: tuple[Place, ...], fresh: str) -> People:
         """Makes the database of the url `fresh` with `work.behind` posts in it, and everybody of `places`."""
@@ -65,10 +64,12 @@ class Shelf:
 
     async def _write(self, kind: str, work: Work, places: tuple[Place, ...]) -> tuple[str, People]:
         if kind == OWN_DATABASE:
-            name = str(Path(self._folder.name) / f"{secrets.token_hex(4)}.db")
+            name = str(
+                Path(self._servers.lasting.enter_context(TemporaryDirectory(prefix="hayon-bench-"))) / "hayon.db"
+            )
             url = f"sqlite:///{name}"
         else:
-            name = self._servers.postgres.create_database()
+            name = self._servers.lasting.enter_context(self._servers.database())
             url = self._servers.postgres.url(name)
         rows, people = await make(url), People.none()
         await write_people(rows, people, places, Vault([SECRET]), work.ledger_url)

@@ -116,6 +116,7 @@ def counted(run: Run) -> Figures:
     """What the ledger proves of a run, and what is stored of it."""
     one = run.judged
     return {
+        "jobs": one.jobs,
         "done": one.done,
         "lost": one.lost,
         "doubled": one.doubled,

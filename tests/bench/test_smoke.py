@@ -1,7 +1,7 @@
 """The benchmark itself, in its smallest form: ledgers and counts agree. No time is asserted, and none is worth anything here."""
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,8 +20,10 @@ OURS = ("SQLite", "PostgreSQL", "PostgreSQL + RabbitMQ")
 
 
 @pytest.fixture
-def servers(postgres: PostgresAddress, rabbitmq: RabbitAddress) -> Servers:
-    return Servers(postgres, rabbitmq)
+def servers(postgres: PostgresAddress, rabbitmq: RabbitAddress) -> Iterator[Servers]:
+    shared = Servers(postgres, rabbitmq)
+    with shared.lasting:
+        yield shared
 
 
 @pytest.mark.parametrize("setup", OURS)
