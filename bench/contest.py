@@ -11,9 +11,7 @@ class Profile(StrEnum):
     """How safe a run is. Only runs of one profile are compared with one another."""
 
     DOCUMENTED = "as documented"  # as the contestant's own first pages say
-    DURABLE = (
-        "durable"  # confirmed publishing, acknowledged after the work, queues that survive a broker; the outcome stored
-    )
+    DURABLE = "durable"  # confirmed publishing, late acknowledgement, queues that survive a broker; outcome stored
     INTENT = "durable, with intent"  # and before each call a committed row that says so: what Hayon always does
 
 

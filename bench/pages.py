@@ -22,9 +22,9 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 from tests.servers.postgres import running_postgres
+from tests.servers.processes import start
 
 from bench.furnished import FILES, POSTS, Furnished, furnish
-from bench.load import _process
 from hayon.vault import Vault
 from hayon.web.app import ROOMS
 from hayon.web.auth import COOKIE
@@ -75,11 +75,15 @@ async def measure_pages(database_url: str = "", words: tuple[str, ...] = ()) -> 
             "HAYON_DATA_DIR": str(data), "HAYON_PORT": "0", "HAYON_LOG": "json", "HAYON_DATABASE_URL": database_url,
             "HAYON_SECRET_KEY": secret,
         }  # fmt: skip
-        async with _process(["-m", "hayon.cli", "serve"], surroundings) as hayon:
-            session = aiohttp.ClientSession(hayon["url"], cookies={COOKIE: furnished.session},
-                                            cookie_jar=aiohttp.CookieJar(unsafe=True))  # fmt: skip
+        command = [sys.executable, "-m", "hayon.cli", "serve"]
+        hayon = await asyncio.to_thread(start, command, log=Path(folder) / "serve", env=surroundings)
+        session = aiohttp.ClientSession(hayon.ready["url"], cookies={COOKIE: furnished.session},
+                                        cookie_jar=aiohttp.CookieJar(unsafe=True))  # fmt: skip
+        try:
             async with session:
-                return await _walk(session, psutil.Process(hayon["pid"]), furnished, words)
+                return await _walk(session, psutil.Process(hayon.pid), furnished, words)
+        finally:
+            await asyncio.to_thread(hayon.stop)
 
 
 async def _walk(

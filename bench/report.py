@@ -1,0 +1,163 @@
+"""Shows results: on the screen, as raw data, and as docs/benchmarks.md, which is made from all raw data that is there."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table as ScreenTable
+
+from bench.result import Column, Result, Row, Table, Verdict
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "bench" / "results"
+PAGE = ROOT / "docs" / "benchmarks.md"
+ORDER = ("accept", "latency", "drain", "schedule", "neighbour", "memory", "growth")
+FORMS = ("full", "short")
+"""Of one scenario the page shows the larger form that is there."""
+HOLDS = {True: "holds", False: "**does not hold**", None: "not told by this form"}
+
+HEAD = """# Benchmarks
+
+Made by `make bench` (a short form, under 20 minutes on two cores) and `make bench-full` (hours), or one part at a time
+(`make bench ARGS=drain`); each replaces its own part of this page. The raw data, one value for each run, lies in `bench/results/`.
+
+**What is done.** The unit of work is one post on one account: accepted durably, one HTTP call with 1 KB to a platform that
+answers after 50 ms, its outcome stored durably. The platform is simulated (`bench/ledger.py`), and its ledger alone says what was
+done, lost or doubled; no contestant's own counters are believed. Everything runs on one machine: contestant, servers and the
+simulated platform share its cores.
+
+**Who is compared.** Hayon in its three setups, and what people would build it with instead. Hayon has one profile: before each
+call a row is committed that says so (*durable, with intent*). A peer runs as its documentation says (*as documented*), then made
+to store its outcome and to lose nothing when a process or a broker dies (*durable*), then with a committed row before each call as well.
+Only runs of one profile are compared.
+
+**What is not comparable.** After a crash between the call and its outcome a peer makes the call once more, or not at all, whatever the
+profile: none of them asks the platform what became of it, as Hayon does. Celery, Dramatiq and Taskiq keep no schedule that
+could be listed, changed or cancelled by its content; Procrastinate has no broker. Peers choose no turns among authors, and keep no
+history for people. Who knows how to make one of them faster at the same durability is asked to say so.
+
+**How it is run.** The runs of all contestants are interleaved, in a shuffled order; a figure is the median over the runs, with the
+least and the greatest in brackets where there is more than one. Arrivals are counted from the time that was planned, not from the time
+at which the load was ready. Database and broker are those of Debian, with `fsync` on, and are fresh for each run.
+"""
+
+NOTHING = "Nothing is measured yet: `bench/results/` is empty.\n"
+
+
+def keep(result: Result, machine: dict[str, str], folder: Path = RESULTS) -> Path:
+    """Writes the raw data of one scenario, with the machine it was measured on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{result.scenario}-{result.form}.json"
+    whole = {"machine": machine, **result.as_json()}
+    file.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return file
+
+
+def write_page(folder: Path = RESULTS, page: Path = PAGE) -> None:
+    """Makes the page anew from all raw data."""
+    found = [one for name in ORDER if (one := _newest(folder, name)) is not None]
+    if not found:
+        page.write_text(f"{HEAD}\n{NOTHING}", encoding="utf-8")
+        return
+    parts = [HEAD, _summary([result for result, _ in found])]
+    machines: list[dict[str, str]] = []
+    for result, machine in found:
+        parts.append(_part(result, machine))
+        if _lasting(machine) not in [_lasting(one) for one in machines]:
+            machines.append(machine)
+    parts.insert(2, _machines(machines))
+    page.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
+
+
+def show(console: Console, result: Result) -> None:
+    """Prints the tables of one scenario, and what they say of the targets."""
+    console.print(f"\n[bold]{result.title}[/] ({result.form}). {result.about}")
+    for table in result.tables:
+        shown = ScreenTable(title=table.title or None, caption=table.about or None)
+        for heading in _headings(table):
+            shown.add_column(heading, justify="left" if heading in _labels(table) else "right")
+        for row in table.rows:
+            shown.add_row(*_cells(table, row))
+        console.print(shown)
+    for verdict in result.verdicts:
+        colour = {True: "green", False: "red", None: "yellow"}[verdict.holds]
+        console.print(f"[{colour}]{HOLDS[verdict.holds].strip('*')}[/]: {verdict.target} ({verdict.told})")
+
+
+def shown_values(column: Column, values: Sequence[float], median: float | None) -> str:
+    """The median, and the least and the greatest in brackets where they differ from it."""
+    if median is None:
+        return "-"
+    text = [f"{value:,.{column.digits}f}" for value in (median, min(values), max(values))]
+    if column.exact:
+        return text[0] if text[1] == text[2] else f"{text[1]} to {text[2]}"
+    return text[0] if len(values) == 1 or text[1] == text[2] else f"{text[0]} ({text[1]} to {text[2]})"
+
+
+def _newest(folder: Path, scenario: str) -> tuple[Result, dict[str, str]] | None:
+    for form in FORMS:
+        file = folder / f"{scenario}-{form}.json"
+        if file.exists():
+            kept: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            return Result.read(kept), kept["machine"]
+    return None
+
+
+def _summary(results: Sequence[Result]) -> str:
+    lines = ["## What was aimed at", "", "| part | target | | measured |", "|---|---|---|---|"]
+    lines += [_verdict(result, one) for result in results for one in result.verdicts]
+    return "\n".join([*lines, ""])
+
+
+def _verdict(result: Result, one: Verdict) -> str:
+    return f"| [{result.scenario}](#{result.scenario}) | {one.target} | {HOLDS[one.holds]} | {one.told} |"
+
+
+def _machines(machines: Sequence[dict[str, str]]) -> str:
+    lines = ["## The machine", ""]
+    for machine in machines:
+        lines += [f"- {name}: {said}" for name, said in machine.items() if name not in _PASSING]
+        lines.append("")
+    return "\n".join(lines)
+
+
+_PASSING = ("measured", "commit", "disk")
+"""What differs from part to part on one machine; it stands with each part."""
+
+
+def _lasting(machine: dict[str, str]) -> dict[str, str]:
+    return {name: said for name, said in machine.items() if name not in _PASSING}
+
+
+def _part(result: Result, machine: dict[str, str]) -> str:
+    passing = f"{result.form.capitalize()} form, {machine['measured']}, commit {machine['commit']}; {machine['disk']}."
+    lines = [f"## {result.scenario}", "", f"**{result.title}.** {result.about} {passing}", ""]
+    for table in result.tables:
+        if table.title:
+            lines += [f"### {table.title}", ""]
+        if table.about:
+            lines += [table.about, ""]
+        headings = _headings(table)
+        lines.append("| " + " | ".join(headings) + " |")
+        lines.append("|" + "|".join("---" if one in _labels(table) else "--:" for one in headings) + "|")
+        lines += ["| " + " | ".join(_cells(table, row)) + " |" for row in table.rows]
+        lines.append("")
+        lines += [f"- {next(iter(row.labels.values()))}: {row.note}" for row in table.rows if row.note] + [""] * any(
+            row.note for row in table.rows
+        )
+    return "\n".join(lines)
+
+
+def _labels(table: Table) -> list[str]:
+    return list(dict.fromkeys(name for row in table.rows for name in row.labels))
+
+
+def _headings(table: Table) -> list[str]:
+    return [*_labels(table), *(column.heading for column in table.columns)]
+
+
+def _cells(table: Table, row: Row) -> list[str]:
+    figures = [shown_values(one, row.values(one.name), row.median(one.name)) for one in table.columns]
+    return [*(row.labels.get(name, "") for name in _labels(table)), *figures]
