@@ -1,4 +1,4 @@
-"""Taking posts in for five platforms: how long `POST /api/posts` takes at a rate, and the most it takes. `python bench/accept.py [full]`.
+"""Taking posts in for five platforms: how long `POST /api/posts` takes at a rate, and the most it takes.
 
 Beside it in the same run: bare inserts of the same rows, and the same endpoint writing nothing. The rows are the only judge.
 """
@@ -6,34 +6,31 @@ Beside it in the same run: bare inserts of the same rows, and the same endpoint 
 import asyncio
 import json
 import os
-import random
 import secrets
 import shutil
-import statistics
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import psutil
 import sqlalchemy as sa
-from rich.console import Console
-from rich.table import Table
-from tests.servers.postgres import PostgresServer, running_postgres
-from tests.servers.rabbitmq import running_rabbitmq
 
 from bench import silent
 from bench.author import APART, PLATFORMS, Author, tomorrow, write_author
 from bench.bare import copy_rows
 from bench.firing import Fired, Order
+from bench.judge import percentile
 from bench.load import _process
-from hayon.store.database import Database, Tx
+from bench.result import Column, Result, Row, Table, Verdict
+from bench.rounds import Bench, Figures, Form, interleaved
+from bench.servers import Servers
+from hayon.store.database import Database, Tx, sqlite_path
 from hayon.store.schema import posts, targets
 from hayon.vault import Vault
 
@@ -58,6 +55,7 @@ class Load:
         return f"{words}, due now" if self.now else words
 
 
+LANES = (8, 32)
 LOADS = {
     HAYON: (Load(50), Load(200), Load(500), Load(lanes=8), Load(lanes=32), Load(10, now=True)),
     BARE: (Load(200), Load(lanes=8), Load(lanes=32)),
@@ -66,41 +64,20 @@ LOADS = {
 
 
 @dataclass(frozen=True)
-class Form:
-    """How much is fired: so many rounds of each load, each so long."""
+class Size:
+    """How much is fired: so many rounds of each load, each so long, with so much before it that does not count."""
 
     rounds: int
     seconds: float
     warm_seconds: float
 
 
-SMOKE, SHORT, FULL = Form(1, 0.3, 0.1), Form(2, 1.5, 0.5), Form(5, 10, 2)
-
-
-@dataclass
-class Measured:
-    """One load on one contestant, over all rounds: milliseconds of each, the rate of each round, processor time for one post.
-
-    `lost` and `doubled` are counted in the rows of all loads of a contestant together; `refused` were not answered 201. `computed`: by Hayon's process, in
-    milliseconds; `stored`: by PostgreSQL.
-    """
-
-    setup: str
-    contestant: str
-    load: str
-    milliseconds: list[list[float]] = field(default_factory=list)
-    rates: list[float] = field(default_factory=list)
-    computed: list[float] = field(default_factory=list)
-    stored: list[float] = field(default_factory=list)
-    accepted: int = 0
-    refused: int = 0
-    lost: int = 0
-    doubled: int = 0
-
-    def percentile(self, share: float) -> float:
-        """Of the requests of all rounds together."""
-        every = sorted(one for round_ in self.milliseconds for one in round_)
-        return every[min(len(every) - 1, int(len(every) * share))] if every else float("nan")
+SIZES = {Form.SMOKE: Size(1, 0.3, 0.1), Form.SHORT: Size(2, 1.5, 0.5), Form.FULL: Size(5, 10, 2)}
+COLUMNS = (
+    Column("p50", "p50 ms", 1), Column("p99", "p99 ms", 1), Column("rate", "a second"), Column("computed", "Hayon's processor, ms", 2),
+    Column("stored", "PostgreSQL's, ms", 2), Column("refused", "refused", exact=True), Column("lost", "lost", exact=True),
+    Column("doubled", "doubled", exact=True),
+)  # fmt: skip
 
 
 @dataclass
@@ -116,45 +93,73 @@ class Staged:
     accepted: set[int] = field(default_factory=set)
 
 
-async def measure(form: Form, setups: Sequence[str] = SETUPS) -> list[Measured]:
-    """Every load on every contestant, in an order of chance that is the same at each run."""
-    found: list[Measured] = []
-    with ExitStack() as servers:
-        server = servers.enter_context(running_postgres()) if any("Postgre" in one for one in setups) else None
-        node = servers.enter_context(running_rabbitmq()) if any("Rabbit" in one for one in setups) else None
-        for setup in setups:
-            bell = node.url if node is not None and "Rabbit" in setup else "embedded://"
-            found += await _measure_setup(form, setup, server if "Postgre" in setup else None, bell)
+async def run(bench: Bench) -> Result:
+    """Every load on every contestant, in each setup that is asked for."""
+    size, tables, verdicts = SIZES[bench.form], [], []
+    named = [setup for setup in SETUPS if any(one.name.endswith(setup) for one in bench.contestants)]
+    for setup in named or SETUPS:
+        found = await _measure_setup(bench, size, setup)
+        rows = [Row({"who": who, "load": str(load)}, runs) for (who, load), runs in found.items()]
+        tables.append(Table(setup, "", COLUMNS, rows))
+        verdicts += _verdicts(setup, rows)
+    about = (
+        "`POST /api/posts` by one author for five platforms, planned from tomorrow on, twelve minutes apart; two of the platforms tell how many posts a "
+        "day they take. At a rate, requests are sent at their intended times and counted from these; at once means that each lane sends when it has its "
+        "answer. *Bare inserts* write the same rows, a post and five targets with all columns, in one statement over a pool of eight connections (SQLite: a "
+        "transaction of two statements). *Writing nothing* is the same endpoint up to the point where it would begin to read. The load comes from a process "
+        "of its own. Due now: on five accounts of the ledger's, delivered meanwhile. The rows are the only judge of what was lost or doubled."
+    )
+    return Result("accept", bench.form, "Taking posts in", about, tables, verdicts)
+
+
+def _verdicts(setup: str, rows: Sequence[Row]) -> list[Verdict]:
+    if setup != "PostgreSQL":
+        return []
+    by_name = {(row.labels["who"], row.labels["load"]): row for row in rows}
+    p99 = by_name[HAYON, str(Load(200))].median("p99") or 0.0
+    most = {
+        who: max(by_name[who, str(Load(lanes=lanes))].median("rate") or 0.0 for lanes in LANES) for who in (HAYON, BARE)
+    }
+    share = most[HAYON] / most[BARE]
+    return [
+        Verdict(f"{setup}: p99 under 25 ms at 200 a second", p99 < 25, f"p99 {p99:.1f} ms"),
+        Verdict(
+            f"{setup}: at least a third of bare inserts", share >= 1 / 3,
+            f"{most[HAYON]:,.0f} a second, {most[BARE]:,.0f} bare: {share:.2f}",
+        ),
+    ]  # fmt: skip
+
+
+async def _measure_setup(bench: Bench, size: Size, setup: str) -> dict[tuple[str, Load], list[Figures]]:
+    found: dict[tuple[str, Load], list[Figures]] = {(who, load): [] for who, loads in LOADS.items() for load in loads}
+    async with AsyncExitStack() as stack:
+        staged = await stack.enter_async_context(_stage(setup, bench.servers))
+        fire = await stack.enter_async_context(gun())
+        for number, (who, load) in interleaved(found, size.rounds):
+            key = f"{number}: {setup}, {who}, {load}"
+            found[who, load].append(await bench.once(key, partial(_round, size, staged[who], load, fire)))
+        for who in (HAYON, BARE):
+            lost, doubled = await _judge(staged[who])
+            for name, runs in found.items():
+                if name[0] == who:
+                    runs[:] = [one | {"lost": lost, "doubled": doubled} for one in runs]
     return found
 
 
-async def _measure_setup(form: Form, setup: str, server: PostgresServer | None, bell: str) -> list[Measured]:
-    dice = random.Random(setup)  # noqa: S311 - the same at each run, no secret
-    async with AsyncExitStack() as stack:
-        staged = await stack.enter_async_context(_stage(server, bell))
-        fire = await stack.enter_async_context(gun())
-        found = {(name, load): Measured(setup, name, str(load)) for name, loads in LOADS.items() for load in loads}
-        for _ in range(form.rounds):
-            for name, load in dice.sample(list(found), len(found)):
-                await _round(form, found[name, load], staged[name], load, fire, server)
-        for name in (HAYON, BARE):
-            lost, doubled = await _judge(staged[name])
-            for each in found.values():
-                if each.contestant == name:
-                    each.lost, each.doubled = lost, doubled
-        return list(found.values())
-
-
 @asynccontextmanager
-async def _stage(server: PostgresServer | None, bell: str) -> AsyncIterator[dict[str, Staged]]:
+async def _stage(setup: str, servers: Servers) -> AsyncIterator[dict[str, Staged]]:
     """Three databases with the same author, one for each contestant, and the two processes."""
     secret = secrets.token_hex(32)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hayon-bench-")))
+        bell = "embedded://"
+        if "Rabbit" in setup:
+            bell = servers.rabbitmq.url(stack.enter_context(servers.vhost()))
         ledger = await stack.enter_async_context(_process(["-m", "bench.ledger", "--latency", "0.05"], {}))
-        first, *others = _databases(folder, server)
+        new = partial(_new_database, stack, folder, None if setup == "SQLite" else servers)
+        first = new("")
         author = await write_author(first, Vault([secret]), ledger["url"])
-        urls = [first, *(copy() for copy in others)]
+        urls = [first, new(first), new(first)]
         places = [
             {
                 "HAYON_PORT": "0", "HAYON_LOG": "json", "HAYON_SECRET_KEY": secret, "HAYON_DATABASE_URL": url,
@@ -170,23 +175,20 @@ async def _stage(server: PostgresServer | None, bell: str) -> AsyncIterator[dict
             BARE: Staged(urls[2], urls[2], author),
         }
         async with gun() as fire:
-            await _fire(fire, staged[HAYON], Load(lanes=1), Form(1, 0.1, 0))
+            await _fire(fire, staged[HAYON], Load(lanes=1), Size(1, 0.1, 0))
         staged[BARE].rows = await copy_rows(urls[0], 1)
         yield staged
 
 
-def _databases(folder: Path, server: PostgresServer | None) -> tuple[str, Callable[[], str], Callable[[], str]]:
-    """A new database, and two ways to have a copy of it as it is then."""
-    if server is not None:
-        name = server.address.create_database()
-        copy = lambda: server.url(server.address.create_database(template=name))  # noqa: E731 - two of a kind
-        return server.url(name), copy, copy
-    file = folder / "first.db"
-
-    def copied() -> str:
-        return f"sqlite:///{shutil.copy(file, folder / f'{secrets.token_hex(4)}.db')}"
-
-    return f"sqlite:///{file}", copied, copied
+def _new_database(stack: AsyncExitStack, folder: Path, servers: Servers | None, like: str) -> str:
+    """The address of a new one, a copy of another where one is named. Where no servers are, it is a file."""
+    if servers is not None:
+        template = sa.make_url(like).database if like else None
+        return servers.postgres.url(stack.enter_context(servers.database(template or "template0")))
+    file = folder / f"{secrets.token_hex(4)}.db"
+    if like:
+        shutil.copy(sqlite_path(like) or "", file)
+    return f"sqlite:///{file}"
 
 
 @asynccontextmanager
@@ -214,9 +216,9 @@ async def gun() -> AsyncIterator[Fire]:
         await started.wait()
 
 
-async def _fire(fire: Fire, staged: Staged, load: Load, form: Form) -> Fired:
+async def _fire(fire: Fire, staged: Staged, load: Load, size: Size) -> Fired:
     order = Order(
-        staged.url, form.seconds, form.warm_seconds, staged.fired, load.rate, load.lanes,
+        staged.url, size.seconds, size.warm_seconds, staged.fired, load.rate, load.lanes,
         (("Authorization", f"Bearer {staged.author.key}"),), _body(staged.author, load),
         tomorrow().timestamp(), APART.total_seconds(), staged.rows,
     )  # fmt: skip
@@ -233,38 +235,37 @@ def _body(author: Author, load: Load) -> str:
     return json.dumps({"content": {"text": TEXT}} | where)
 
 
-async def _round(
-    form: Form, found: Measured, staged: Staged, load: Load, fire: Fire, server: PostgresServer | None
-) -> None:
-    before = _computed(staged, server)
-    fired = await _fire(fire, staged, load, form)
+async def _round(size: Size, staged: Staged, load: Load, fire: Fire) -> Figures:
+    before = _computed(staged)
+    fired = await _fire(fire, staged, load, size)
     count = len(fired.accepted) + len(fired.refused)
-    computed, stored = (
-        1000 * (now - then) / count for now, then in zip(_computed(staged, server), before, strict=True)
-    )
-    found.milliseconds.append(fired.milliseconds)
-    found.rates.append(len(fired.milliseconds) / fired.seconds)
-    found.computed.append(computed)
-    found.stored.append(stored)
-    found.accepted += len(fired.accepted)
-    found.refused += len(fired.refused)
+    computed, stored = (1000 * (now - then) / count for now, then in zip(_computed(staged), before, strict=True))
+    took = sorted(fired.milliseconds)
+    return {
+        "p50": percentile(took, 0.5), "p99": percentile(took, 0.99), "rate": len(took) / fired.seconds, "computed": computed,
+        "stored": stored, "accepted": len(fired.accepted), "refused": len(fired.refused),
+    }  # fmt: skip
 
 
-def _computed(staged: Staged, server: PostgresServer | None) -> tuple[float, float]:
-    """Seconds of processor time so far: of the contestant's process, of PostgreSQL's."""
-    return (seconds_of(psutil.Process(staged.pid)) if staged.pid else 0.0, server_seconds(server) if server else 0.0)
+def _computed(staged: Staged) -> tuple[float, float]:
+    """Seconds of processor time so far: of the contestant's process, and of PostgreSQL, where there is one."""
+    own = _seconds(psutil.Process(staged.pid)) if staged.pid else 0.0
+    main = _find_server(sa.make_url(staged.database).port)
+    # its backends are its children: one that has ended is counted still
+    return own, sum(map(_seconds, [main, *main.children()])) if main else 0.0
 
 
-def seconds_of(process: psutil.Process) -> float:
-    """Processor time so far, of it and of its children that have ended."""
+def _seconds(process: psutil.Process) -> float:
     times = process.cpu_times()
     return times.user + times.system + times.children_user + times.children_system
 
 
-def server_seconds(server: PostgresServer) -> float:
-    """Processor time of all of PostgreSQL's processes so far. Its backends are children: an ended one is counted still."""
-    main = psutil.Process(int((server.folder / "data" / "postmaster.pid").read_text().split()[0]))
-    return sum(map(seconds_of, [main, *main.children()]))
+@cache
+def _find_server(port: int | None) -> psutil.Process | None:
+    """PostgreSQL's first process: it alone was told the port."""
+    wanted = f"port={port}"
+    found = (one for one in psutil.process_iter(["cmdline"]) if port and wanted in (one.info["cmdline"] or ()))
+    return next(found, None)
 
 
 async def _judge(staged: Staged) -> tuple[int, int]:
@@ -286,28 +287,3 @@ async def _judge(staged: Staged) -> tuple[int, int]:
         await database.close()
     wanted = Counter(staged.accepted)
     return (wanted - there).total(), (there - wanted).total()
-
-
-def show(console: Console, found: Sequence[Measured]) -> None:
-    """One table for each setup."""
-    for setup in dict.fromkeys(one.setup for one in found):
-        table = Table(title=f"Taking posts in for five platforms, {setup}")
-        for heading in ("", "load", "p50 ms", "p99 ms", "a second", "from … to", "Hayon ms", "database ms", "accepted", "refused", "lost", "doubled"):  # fmt: skip
-            table.add_column(heading, justify="left" if heading in {"", "load"} else "right")
-        for one in (each for each in found if each.setup == setup):
-            table.add_row(
-                one.contestant, one.load, f"{one.percentile(0.5):.1f}", f"{one.percentile(0.99):.1f}",
-                f"{statistics.median(one.rates):.0f}", f"{min(one.rates):.0f} … {max(one.rates):.0f}",
-                f"{statistics.median(one.computed):.2f}", f"{statistics.median(one.stored):.2f}", str(one.accepted),
-                str(one.refused), str(one.lost), str(one.doubled),
-            )  # fmt: skip
-        console.print(table)
-
-
-if __name__ == "__main__":
-    given = sys.argv[1:]
-    chosen = [one for one in SETUPS if any(word.lower() == one.lower() for word in given)] or SETUPS
-    show(
-        Console(width=150),
-        asyncio.run(measure(FULL if "full" in given else SMOKE if "smoke" in given else SHORT, chosen)),
-    )
