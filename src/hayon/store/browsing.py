@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -24,6 +24,10 @@ WORDS = 8
 """How many words of a search count: each has to be in the post."""
 
 
+SHORT = timedelta(days=62)
+"""So long a stretch of time is a short one."""
+
+
 class Tab(StrEnum):
     """Where posts stand, as people ask for them. Partly published ones are both published and not."""
 
@@ -43,8 +47,9 @@ STATES: Mapping[Tab, tuple[PostStatus, ...]] = {
     Tab.NOT_PUBLISHED: (P.FAILED, P.PARTIAL_SUCCESS, P.CANCELLED),
     Tab.DRAFTS: (P.DRAFT,),
 }
-HAPPENS_AT = sa.func.coalesce(posts.c.placed_at, posts.c.created_at)
-"""When a post is to go out, or was: its own time, or when it was handed in; of a draft without a time, when it was begun."""
+HAPPENS_AT = posts.c.placed_at
+"""When a post is to go out, or was: its own time, or when it was handed in. A draft without a time has none, and stands in no list
+that goes by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,11 @@ class Wanted:
         """Whether it leaves out anything but by the tab."""
         return bool(self.search.strip() or self.account_id or self.since or self.until)
 
+    @property
+    def is_short(self) -> bool:
+        """Whether it is a stretch of few weeks, of which all may be looked at."""
+        return self.since is not None and self.until is not None and self.until - self.since <= SHORT
+
 
 def list_posts(
     tx: Tx, user_id: UUID, wanted: Wanted, *, after: tuple[datetime, UUID] | None = None, limit: int = 50
@@ -75,13 +85,27 @@ def list_posts(
     newest first. `after` is what `place_of` says of the last one before; posts of the same time are kept apart by their ids.
     """
     time, soonest = _order(wanted.tab)
-    statement = sa.select(posts).where(*_matching(user_id, wanted))
+    matching = _matching(user_id, wanted)
     if after is not None:
         at, post_id = (sa.bindparam("at", after[0], posts.c.created_at.type), after[1])
         beyond = (time > at, posts.c.id > post_id) if soonest else (time < at, posts.c.id < post_id)
         # the first condition alone bounds the index
-        statement = statement.where(time >= at if soonest else time <= at, sa.or_(beyond[0], beyond[1]))
+        matching += [time >= at if soonest else time <= at, sa.or_(beyond[0], beyond[1])]
     order = (time, posts.c.id) if soonest else (time.desc(), posts.c.id.desc())
+    statement, states = sa.select(posts).where(*matching), _states(wanted) or ()
+    if wanted.is_short:
+        # those of a few weeks are all gathered: in the order of the list, one would walk past all others to find them
+        if states:
+            matching.append(posts.c.status.in_(states))
+        near = sa.select(posts.c.id).where(*matching).cte("near").prefix_with("MATERIALIZED")
+        statement = sa.select(posts).join_from(near, posts, posts.c.id == near.c.id)
+    elif len(states) > 1:
+        # an index has the posts of one state in their order: the first of each, and of these the first
+        firsts = [_among(matching, state).order_by(*order).limit(limit).subquery() for state in states]
+        found = sa.union_all(*(sa.select(one.c.id) for one in firsts)).subquery()
+        statement = sa.select(posts).join(found, found.c.id == posts.c.id)
+    elif states:
+        statement = statement.where(posts.c.status == states[0])
     rows = tx.all(statement.order_by(*order).limit(limit))
     grouped: dict[UUID, list[Row[Any]]] = {row.id: [] for row in rows}
     for target in list_targets(tx, list(grouped)):
@@ -99,10 +123,17 @@ def count_tabs(tx: Tx, user_id: UUID, wanted: Wanted) -> dict[Tab, int]:
     """How many posts each tab has that match otherwise; never more than one beyond MOST."""
 
     def count(tab: Tab) -> sa.ScalarSelect[int]:
-        matching = _matching(user_id, Wanted(tab, (), wanted.search, wanted.account_id, wanted.default_of, wanted.since, wanted.until))  # fmt: skip
-        return sa.select(sa.func.count()).select_from(
-            sa.select(posts.c.id).where(*matching).limit(MOST + 1).subquery()
-        ).scalar_subquery()  # fmt: skip
+        asked = Wanted(tab, (), wanted.search, wanted.account_id, wanted.default_of, wanted.since, wanted.until)
+        matching = _matching(user_id, asked)
+        order = posts.c.created_at, posts.c.id
+        states = _states(asked)
+        if states is None:
+            found = sa.select(posts.c.id).where(*matching).order_by(*order).limit(MOST + 1).subquery()
+        else:
+            firsts = [_among(matching, state).order_by(*order).limit(MOST + 1).subquery() for state in states]
+            every = sa.union_all(*(sa.select(one.c.id) for one in firsts)).subquery()
+            found = sa.select(every.c.id).limit(MOST + 1).subquery()
+        return sa.select(sa.func.count()).select_from(found).scalar_subquery()
 
     row = tx.first(sa.select(*(count(tab).label(tab.name) for tab in Tab)))
     if row is None:
@@ -117,24 +148,42 @@ def _order(tab: Tab) -> tuple[sa.ColumnElement[Any], bool]:
     return (HAPPENS_AT if tab in {Tab.PUBLISHED, Tab.NOT_PUBLISHED} else posts.c.created_at), False
 
 
+def _states(wanted: Wanted) -> list[str] | None:
+    """The states in which the wanted posts are; None: in any."""
+    of_tab = None if wanted.tab is Tab.NEEDS_YOU else STATES.get(wanted.tab)
+    if wanted.statuses and of_tab is not None:
+        return [str(one) for one in of_tab if one in wanted.statuses]
+    chosen = wanted.statuses or of_tab
+    return None if chosen is None or not chosen else [str(one) for one in dict.fromkeys(chosen)]
+
+
+def _among(matching: Sequence[sa.ColumnElement[bool]], state: str) -> sa.Select[Any]:
+    return sa.select(posts.c.id).where(*matching, posts.c.status == state)
+
+
 def _matching(user_id: UUID, wanted: Wanted) -> list[sa.ColumnElement[bool]]:
+    """But for their state."""
     found: list[sa.ColumnElement[bool]] = [posts.c.user_id == user_id, posts.c.deleted_at.is_(None)]
     if wanted.tab is Tab.NEEDS_YOU:
         found.append(posts.c.needs_attention)
-    elif wanted.tab is not Tab.ALL:
-        found.append(posts.c.status.in_([str(one) for one in STATES[wanted.tab]]))
-    if wanted.statuses:
-        found.append(posts.c.status.in_([str(one) for one in wanted.statuses]))
     found += [
         posts.c.words.contains(word, autoescape=True) for word in searchable(wanted.search).split()[:WORDS]
     ]  # fmt: skip
     if wanted.account_id is not None:
         found.append(is_on(wanted.account_id, wanted.default_of))
-    if wanted.since is not None:
-        found.append(wanted.since <= HAPPENS_AT)
-    if wanted.until is not None:
-        found.append(wanted.until > HAPPENS_AT)
+    if wanted.since is not None or wanted.until is not None:
+        found.append(_between(wanted.since, wanted.until))
     return found
+
+
+def _between(since: datetime | None, until: datetime | None) -> sa.ColumnElement[bool]:
+    """Its place is between these times; of a draft without one, when it was begun. Each half is a range of an index."""
+
+    def within(time: sa.ColumnElement[Any]) -> list[sa.ColumnElement[bool]]:
+        return [*([time >= since] if since is not None else []), *([time < until] if until is not None else [])]
+
+    begun = sa.and_(posts.c.placed_at.is_(None), *within(posts.c.created_at))
+    return sa.or_(sa.and_(*within(posts.c.placed_at)), begun)
 
 
 def is_on(account_id: UUID, default_of: str) -> sa.ColumnElement[bool]:
@@ -143,5 +192,6 @@ def is_on(account_id: UUID, default_of: str) -> sa.ColumnElement[bool]:
     """
     chosen = sa.cast(posts.c.selected, sa.Text)
     named = [chosen.contains(f'"{name}"', autoescape=True) for name in (str(account_id), default_of) if name]
-    sent = sa.exists().where(targets.c.post_id == posts.c.id, targets.c.account_id == account_id)
-    return sa.or_(sent, sa.and_(posts.c.status == str(P.DRAFT), sa.or_(*named)))
+    sent = sa.select(targets.c.id).where(targets.c.post_id == posts.c.id, targets.c.account_id == account_id)
+    # asked of one post after the other, for the first few are wanted: bounded, PostgreSQL does not gather all of the account
+    return sa.or_(sent.limit(1).scalar_subquery().is_not(None), sa.and_(posts.c.status == str(P.DRAFT), sa.or_(*named)))

@@ -159,6 +159,9 @@ posts = sa.Table(
     sa.Index("ix_posts_newest", "user_id", "created_at", "id"),
     sa.Index("ix_posts_state", "user_id", "status", "created_at", "id"),
     sa.Index("ix_posts_user_id_placed_at", "user_id", "placed_at"),
+    sa.Index("ix_posts_placed", "user_id", "status", "placed_at", "id"),  # the tabs that go by that time
+    sa.Index("ix_posts_needs_you", "user_id", "created_at", "id",
+             postgresql_where=sa.text("needs_attention"), sqlite_where=sa.text("needs_attention = 1")),
     sa.Index("ix_posts_at_work", "updated_at",
              postgresql_where=sa.text("status IN ('PENDING', 'PROCESSING')"),
              sqlite_where=sa.text("status IN ('PENDING', 'PROCESSING')")),

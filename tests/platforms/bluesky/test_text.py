@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+import regex
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -23,6 +24,12 @@ def values(text: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("text", "length"), GRAPHEMES)
 def test_graphemes_are_counted_as_bluesky_counts_them(text: str, length: int) -> None:
     assert graphemes(text) == length
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+@example("a\r\n\r\rb\n")
+def test_plain_text_counts_as_the_long_way_would_count_it(text: str) -> None:
+    assert graphemes(text) == len(regex.findall(r"\X", text))
 
 
 def test_graphemes_are_counted_as_unicode_defines_them() -> None:

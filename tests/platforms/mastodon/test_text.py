@@ -173,3 +173,8 @@ def test_a_wall_of_text_is_counted_in_reasonable_time() -> None:
         started = time.process_time()
         assert length(wall) > 0
         assert time.process_time() - started < 10, wall[:20]
+
+
+@given(st.text(st.sampled_from("ab \r\n\t@#.:/\x00")))
+def test_plain_text_counts_as_the_long_way_would_count_it(text: str) -> None:
+    assert length(text) == len(regex.findall(r"\X", shortened(text)))

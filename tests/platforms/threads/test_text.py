@@ -63,3 +63,9 @@ def test_a_row_of_flags_takes_a_time_that_grows_with_it() -> None:
     started = time.process_time()
     assert length("🇫🇷" * 50_000) == 50_000 * 8
     assert time.process_time() - started < 5  # with its square, minutes
+
+
+@given(PLAIN, PLAIN)
+def test_a_text_without_an_emoji_counts_what_it_adds_to_one_with(before: str, after: str) -> None:
+    """Beside an emoji every grapheme is looked at; without one none is. A full stop joins nothing to either."""
+    assert length(f"{before}. 😀 .{after}") == length(before) + length(after) + 4 + 4
