@@ -1,43 +1,27 @@
 """Taking posts in: checked against every rule first, then written whole in one transaction, then the bell. Nothing is sent here."""
 
-import hashlib
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 from hayon import telemetry
 from hayon.delivery.foreseeing import foresee
+from hayon.delivery.handed import Handed, find_files, find_stray, fingerprint_of, handed_again
 from hayon.domain import rules as rule_table
 from hayon.domain.lifecycle import PostStatus
-from hayon.domain.model import Account, Content, Media, Override, said_on
+from hayon.domain.model import Account, Content, Media, said_on
 from hayon.domain.rules import Rules
 from hayon.domain.schedule import read_schedule
 from hayon.errors import Conflict, Invalid, Problem, Unavailable
 from hayon.media import Reach
 from hayon.platforms.contract import Platform
-from hayon.store import accounts, decisions, media, posts, restoring
+from hayon.store import accounts, decisions, posts, restoring
 from hayon.store.database import Database, Tx
 from hayon.store.decisions import Told
 
 TEXT_LIMIT = 100_000
 TARGETS_LIMIT = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Handed:
-    """What an author hands in, as it came: nothing of it is checked yet. Overrides by platform or account id."""
-
-    content: Content
-    overrides: Mapping[str, Override] = field(default_factory=dict)
-    platforms: tuple[str, ...] = ()
-    account_ids: tuple[str, ...] = ()
-    scheduled_at: str | None = None
-    timezone: str = "UTC"
-    max_lateness_seconds: int | None = None
-    draft: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +102,7 @@ class Submission:
         something else.
         """
         correlation_id = correlation_id or str(uuid4())
-        replay = None if idempotency_key is None else (idempotency_key, _fingerprint(handed))
+        replay = None if idempotency_key is None else (idempotency_key, fingerprint_of(handed))
         unfetched = await self._try_out(user_id, handed)
         asked_by = _traceparent()
 
@@ -272,8 +256,8 @@ class Submission:
         chosen = self._chosen(tx, user_id, handed, problems)
         if not chosen and not handed.draft and not problems:
             problems.append(Problem("selectedPlatforms", "none_selected", "Choose at least one account to publish on."))
-        problems.extend(_stray_overrides(handed, chosen))
-        files = _media(tx, user_id, handed, problems)
+        problems.extend(find_stray(handed, chosen))
+        files = find_files(tx, user_id, handed, problems)
         writing = posts.Writing(
             handed.content, handed.overrides, handed.platforms, handed.account_ids,
             () if handed.draft else tuple(chosen.values()), scheduled_at, handed.timezone, handed.max_lateness_seconds,
@@ -360,14 +344,6 @@ def _tell_accepted(post_id: UUID, writing: posts.Writing) -> None:
     telemetry.emit("post.accepted", post_id=str(post_id), correlation_id=writing.correlation_id, draft=writing.draft)
 
 
-def handed_again(row: Any) -> Handed:
-    """A stored post as if it were handed in now."""
-    return Handed(
-        posts.read_content(row.content), posts.read_overrides(row.overrides), tuple(row.selected["platforms"]), tuple(row.selected["accountIds"]),
-        row.scheduled_at.isoformat() if row.scheduled_at else None, row.timezone, row.max_lateness_seconds,
-    )  # fmt: skip
-
-
 def _refuse(read: _Read) -> None:
     """Drafts take anything well-formed; the rules of the platforms apply when a post is handed in."""
     problems = list(read.problems)
@@ -375,43 +351,3 @@ def _refuse(read: _Read) -> None:
         problems.extend(problem for fit in read.fits for problem in fit.problems)
     if problems:
         raise Invalid(problems)
-
-
-def _stray_overrides(handed: Handed, chosen: Mapping[UUID, Account]) -> list[Problem]:
-    if handed.draft:
-        return []
-    names = {name for account in chosen.values() for name in (account.platform, str(account.id))}
-    return [
-        Problem(
-            f"platformSpecificContent.{name}", "not_selected", f"There is content for {name!r}, which is not selected."
-        )
-        for name in handed.overrides
-        if name not in names
-    ]
-
-
-def _media(tx: Tx, user_id: UUID, handed: Handed, problems: list[Problem]) -> Mapping[UUID, Media]:
-    places = [("content.mediaItems", handed.content.media)]
-    places += [
-        (f"platformSpecificContent.{name}.mediaItems", one.media) for name, one in handed.overrides.items() if one.media
-    ]
-    files = media.find_many(tx, user_id, list({use.media_id for _, uses in places for use in uses}))
-    for where, uses in places:
-        for index, use in enumerate(uses):
-            field_name = f"{where}[{index}].mediaId"
-            if use.media_id not in files:
-                problems.append(Problem(field_name, "no_media", "There is no such media; upload it first."))
-            elif not files[use.media_id].ready:
-                message = "This upload is not complete yet; finish it with POST /api/media/{id}/complete."
-                problems.append(Problem(field_name, "media_not_ready", message))
-    return files
-
-
-def _fingerprint(handed: Handed) -> str:
-    return hashlib.sha256(json.dumps(handed, default=_plain, sort_keys=True).encode()).hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "__dataclass_fields__"):
-        return {name: getattr(value, name) for name in value.__dataclass_fields__}
-    return str(value)

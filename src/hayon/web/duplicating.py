@@ -3,7 +3,7 @@
 import dataclasses
 from uuid import UUID
 
-from hayon.delivery.submit import Handed, handed_again
+from hayon.delivery.handed import Handed, handed_again
 from hayon.domain.lifecycle import PostStatus
 from hayon.domain.model import MediaUse
 from hayon.store import accounts, media, posts

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from hayon.delivery.submit import Handed
+from hayon.delivery.handed import Handed
 from hayon.domain.lifecycle import PostStatus
 from hayon.errors import Conflict, Invalid, NotFound
 from hayon.store import posts as post_rows

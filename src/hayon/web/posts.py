@@ -9,7 +9,8 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from hayon.delivery.foreseeing import find_crowds
-from hayon.delivery.submit import Fit, Handed
+from hayon.delivery.handed import Handed
+from hayon.delivery.submit import Fit
 from hayon.domain.lifecycle import PostStatus
 from hayon.domain.schedule import read_schedule
 from hayon.errors import Conflict, Invalid, Problem

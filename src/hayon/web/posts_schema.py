@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from hayon.delivery.submit import Handed, handed_again
+from hayon.delivery.handed import Handed, handed_again
 from hayon.domain.lifecycle import PostStatus
 from hayon.domain.model import Content, MediaUse, Override
 from hayon.web.wire import LIST_LIMIT, TEXT_LIMIT, Flag, Given, Options, Text, Whole, Word
