@@ -56,7 +56,7 @@ class Size:
 
 
 SIZES = {
-    Form.SMOKE: Size((50, 200), 1, 3), Form.SHORT: Size((10_000, 100_000), 2, 40),
+    Form.SMOKE: Size((200, 400), 1, 3), Form.SHORT: Size((10_000, 100_000), 2, 40),
     Form.FULL: Size((10_000, 100_000, 1_000_000), 5, 100),
 }  # fmt: skip
 ASKED = {
