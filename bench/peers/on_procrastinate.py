@@ -33,7 +33,7 @@ if given().stores:
     # howto/production/retry_stalled_jobs, as it stands there
     @app.periodic(cron="*/10 * * * *")
     @app.task(queueing_lock="retry_stalled_jobs", pass_context=True)
-    async def retry_stalled_jobs(*_: object) -> None:
+    async def retry_stalled_jobs(context: procrastinate.JobContext, timestamp: int) -> None:  # noqa: ARG001 - it hands both over
         for job in await app.job_manager.get_stalled_jobs():
             await app.job_manager.retry_job(job)
 

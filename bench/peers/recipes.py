@@ -65,11 +65,11 @@ RECIPES = (
     _dramatiq("dramatiq", "Dramatiq {}, threads"),
     _dramatiq("dramatiq-gevent", "Dramatiq {}, gevent"),
     Recipe(
-        ["taskiq", "taskiq-aio-pika"], "Taskiq {}, aio-pika {}", _taskiq_workers, _producer("on_taskiq"), 1000, 0
+        ["taskiq", "taskiq-aio-pika"], "Taskiq {}, aio-pika {}", _taskiq_workers, _producer("on_taskiq"), 500, 0
     ),
     Recipe(
         ["procrastinate"], "Procrastinate {}", _procrastinate_workers,
-        _producer("on_procrastinate"), 1500, 1_000_000, broker=False,
+        _producer("on_procrastinate"), 3000, 1_000_000, broker=False,
     ),
     Recipe(
         ["aio-pika"], "one at a time (aio-pika {})", _naive_workers, _producer("one_at_a_time"), 300, 0,
