@@ -14,7 +14,7 @@ export PYTHON
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long crash-matrix chaos check format bench docs lock installed-run installed-dev servers
+.PHONY: help run test test-long crash-matrix chaos check format bench bench-full docs lock installed-run installed-dev installed-bench servers
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,9 +45,14 @@ format: installed-dev ## rewrite the code as the linter and the formatter want i
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-bench: installed-dev ## measure
-	@tests/tools/install postgresql
+bench: installed-bench ## measure Hayon beside what people would pick instead (20 minutes), write docs/benchmarks.md; bench-drain: one part
 	@$(BIN)/python bench/run.py $(ARGS)
+
+bench-full: installed-bench ## the same at full size (hours; goes on where it was interrupted); one part: make bench-drain ARGS=--full
+	@$(BIN)/python bench/run.py --full $(ARGS)
+
+bench-%: installed-bench
+	@$(BIN)/python bench/run.py $* $(ARGS)
 
 docs: installed-dev ## write the tables that the documents take from the code
 	@$(BIN)/python -m tests.house.fill
@@ -60,6 +65,10 @@ installed-run:
 
 installed-dev:
 	@requirements/install dev
+
+installed-bench: installed-dev
+	@tests/tools/install postgresql rabbitmq
+	@requirements/install bench
 
 servers: installed-dev
 	@tests/tools/install

@@ -5,8 +5,8 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from bench.contest import Contestant
-from bench.hayon import all_hayons
 from bench.servers import Servers
+from bench.setups import all_hayons
 from bench.ttl import Waiting
 
 

@@ -14,7 +14,7 @@ from bench.contest import Contestant, Job, Profile, Staged, Work
 from bench.contestants import all_contestants
 from bench.judge import Ledger, running_ledger
 from bench.result import Column, Result, Row, Table, Verdict
-from bench.rounds import COUNTS, Bench, Figures, Form, counted, interleaved, make_jobs, profiles_of
+from bench.rounds import COUNTS, Bench, Figures, Form, counted, interleaved, make_jobs, most_jobs
 from bench.runs import Meanwhile, Run, run_once
 from bench.servers import running_servers
 
@@ -26,21 +26,36 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
+class Shape:
+    """One way to run: calls in flight in one process, how many processes, how the platform answers, in which profiles."""
+
+    in_flight: int
+    workers: int = 1
+    latency: str = "0.05"
+    profiles: tuple[Profile, ...] = (Profile.INTENT,)
+
+
+@dataclass(frozen=True)
 class Size:
-    """How large a form is. `shapes`: how many calls in flight in one process, and how many processes."""
+    """How large a form is."""
 
     jobs: int
     rounds: int
-    shapes: tuple[tuple[int, int], ...]
-    profiles: tuple[Profile, ...]
-    latencies: tuple[str, ...] = ("0.05",)
+    shapes: tuple[Shape, ...]
 
 
+EVERY = tuple(Profile)
 SIZES = {
-    Form.SMOKE: Size(40, 1, ((8, 1), (8, 2)), (Profile.INTENT,), ("0.01",)),
-    Form.SHORT: Size(2000, 2, ((64, 1), (512, 1)), (Profile.INTENT,)),
-    Form.FULL: Size(20_000, 5, ((64, 1), (512, 1), (64, 2), (512, 2)), tuple(Profile), ("0.05", "lognormal")),
-}
+    Form.SMOKE: Size(40, 1, (Shape(8, latency="0.01"), Shape(8, 2, "0.01"))),
+    Form.SHORT: Size(2000, 2, (Shape(64), Shape(512))),
+    Form.FULL: Size(
+        20_000, 3,
+        (
+            Shape(64, profiles=EVERY), Shape(512, profiles=EVERY), Shape(64, 2), Shape(512, 2),
+            Shape(64, latency="lognormal"), Shape(512, latency="lognormal"),
+        ),
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -64,15 +79,16 @@ async def run(bench: Bench) -> Result:
     """Drains with every contestant that can."""
     size = SIZES[bench.form]
     cases = [
-        Case(contestant, profile, in_flight, workers, latency, _jobs_for(contestant, size.jobs))
-        for in_flight, workers in size.shapes
-        for contestant in bench.able("drain", workers=workers)
-        for profile in profiles_of(contestant, size.profiles)
-        for latency in size.latencies
+        Case(one, profile, shape.in_flight, shape.workers, shape.latency, most_jobs(one, size.jobs))
+        for shape in size.shapes
+        for one in bench.able("drain", workers=shape.workers)
+        for profile in shape.profiles
+        # who takes one at a time does so in every shape
+        if profile in one.profiles and (most_jobs(one, size.jobs) == size.jobs or shape is size.shapes[0])
     ]
     found: dict[Case, list[Figures]] = {case: [] for case in cases}
     with contextlib.ExitStack() as stack:
-        ledgers = {one: stack.enter_context(running_ledger(one)) for one in size.latencies}
+        ledgers = {one: stack.enter_context(running_ledger(one)) for one in {case.latency for case in cases}}
         for number, case in interleaved(cases, size.rounds):
             figures = await bench.once(f"{number}: {case.key}", partial(_measure, bench, case, ledgers[case.latency]))
             found[case].append(figures)
@@ -83,10 +99,6 @@ async def run(bench: Bench) -> Result:
         "this latency. CPU is that of the contestant's processes, their start included."
     )
     return Result("drain", bench.form, "Drain of due posts", about, [Table("", "", COLUMNS, rows)], _verdicts(found))
-
-
-def _jobs_for(contestant: Contestant, jobs: int) -> int:
-    return min(jobs, getattr(contestant, "most_jobs", None) or jobs)
 
 
 async def _measure(bench: Bench, case: Case, ledger: Ledger) -> Figures:

@@ -20,8 +20,8 @@ HOLDS = {True: "holds", False: "**does not hold**", None: "not told by this form
 
 HEAD = """# Benchmarks
 
-Made by `make bench` (a short form, under 20 minutes on two cores), `make bench-full` (hours) and `make bench-<name>` for one
-part; each replaces its own part of this page. The raw data, one value for each run, lies in `bench/results/`.
+Made by `make bench` (a short form, under 20 minutes on two cores) and `make bench-full` (hours), or one part at a time
+(`make bench ARGS=drain`); each replaces its own part of this page. The raw data, one value for each run, lies in `bench/results/`.
 
 **What is done.** The unit of work is one post on one account: accepted durably, one HTTP call with 1 KB to a platform that
 answers after 50 ms, its outcome stored durably. The platform is simulated (`bench/ledger.py`), and its ledger alone says what was
@@ -43,6 +43,8 @@ least and the greatest in brackets where there is more than one. Arrivals are co
 at which the load was ready. Database and broker are those of Debian, with `fsync` on, and are fresh for each run.
 """
 
+NOTHING = "Nothing is measured yet: `bench/results/` is empty.\n"
+
 
 def keep(result: Result, machine: dict[str, str], folder: Path = RESULTS) -> Path:
     """Writes the raw data of one scenario, with the machine it was measured on."""
@@ -56,6 +58,9 @@ def keep(result: Result, machine: dict[str, str], folder: Path = RESULTS) -> Pat
 def write_page(folder: Path = RESULTS, page: Path = PAGE) -> None:
     """Makes the page anew from all raw data."""
     found = [one for name in ORDER if (one := _newest(folder, name)) is not None]
+    if not found:
+        page.write_text(f"{HEAD}\n{NOTHING}", encoding="utf-8")
+        return
     parts = [HEAD, _summary([result for result, _ in found])]
     machines: list[dict[str, str]] = []
     for result, machine in found:

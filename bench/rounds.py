@@ -20,6 +20,9 @@ SEED = 7
 ACCOUNTS, ACCOUNTS_EACH = 1000, 5
 """Over so many accounts jobs are spread, and so many of them are one author's."""
 
+SLOW = {"one at a time": 400}
+"""By the beginning of a name: who takes so many jobs at most, because more would take all day."""
+
 Case = TypeVar("Case")
 Figures = dict[str, float]
 
@@ -58,13 +61,14 @@ class Bench:
         return figures
 
     def able(self, part: str, *, jobs: int = 0, workers: int = 1, behind: int = 0) -> list[Contestant]:
-        """Those that take part and can do so much. Some say that they belong to one process, that they would take all day, or
-        that they stand beside some parts only: `most_workers`, `most_jobs`, `most_behind`, `parts`."""
-        limits = {"most_jobs": jobs, "most_workers": workers, "most_behind": behind}
+        """Those that take part and can do so much. Some say that they belong to one process, or cannot hold what waits behind,
+        or stand beside some parts only: `most_workers`, `most_behind`, `parts`."""
+        limits = {"most_workers": workers, "most_behind": behind}
         return [
             one
             for one in self.contestants
             if part in getattr(one, "parts", (part,))
+            and jobs <= most_jobs(one, jobs)
             and all((most := getattr(one, name, None)) is None or wanted <= most for name, wanted in limits.items())
         ]
 
@@ -94,9 +98,9 @@ def make_jobs(
     ]
 
 
-def profiles_of(contestant: Contestant, wanted: Sequence[Profile]) -> list[Profile]:
-    """Those of these profiles that it can run in."""
-    return [one for one in wanted if one in contestant.profiles]
+def most_jobs(contestant: Contestant, wanted: int) -> int:
+    """So many of the wanted jobs as it takes."""
+    return min([wanted, *(most for beginning, most in SLOW.items() if contestant.name.startswith(beginning))])
 
 
 def strictest(contestant: Contestant) -> Profile:
@@ -116,6 +120,7 @@ def counted(run: Run) -> Figures:
     """What the ledger proves of a run, and what is stored of it."""
     one = run.judged
     return {
+        "jobs": one.jobs,
         "done": one.done,
         "lost": one.lost,
         "doubled": one.doubled,

@@ -14,6 +14,7 @@ from types import ModuleType
 
 from rich.console import Console
 
+sys.path.remove(str(Path(__file__).resolve().parent))  # its files are no modules of their own
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench import machine, report

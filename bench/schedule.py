@@ -34,8 +34,8 @@ class Size:
 
 SIZES = {
     Form.SMOKE: Size(20, 1, 1, 20, (30,), 1),
-    Form.SHORT: Size(1500, 10, 5, 1500, (10_000,), 1),
-    Form.FULL: Size(10_000, 60, 10, 3000, (0, 100_000, 1_000_000), 5),
+    Form.SHORT: Size(1500, 10, 5, 1500, (2000,), 1),
+    Form.FULL: Size(10_000, 60, 10, 3000, (0, 100_000, 1_000_000), 3),
 }
 
 
@@ -65,7 +65,11 @@ async def run(bench: Bench) -> Result:
         for one in bench.able("schedule", jobs=size.spread + size.burst, behind=behind)
     ]
     # who can have nothing behind is shown where there is nothing
-    cases += [Case(one, 0) for one in bench.able("schedule") if one not in {case.contestant for case in cases}]
+    cases += [
+        Case(one, 0)
+        for one in bench.able("schedule", jobs=size.spread + size.burst)
+        if one not in {case.contestant for case in cases}
+    ]
     found: dict[Case, list[Figures]] = {case: [] for case in cases}
     with contextlib.ExitStack() as stack:
         ledger = stack.enter_context(running_ledger("0.05"))

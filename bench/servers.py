@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.servers.postgres import PostgresAddress, running_postgres
 from tests.servers.rabbitmq import RabbitAddress, running_rabbitmq
@@ -10,10 +10,14 @@ from tests.servers.rabbitmq import RabbitAddress, running_rabbitmq
 
 @dataclass(frozen=True)
 class Servers:
-    """Where they are. Every staging takes a database and a vhost of its own, and drops them when it ends."""
+    """Where they are. Every staging takes a database and a vhost of its own, and drops them when it ends.
+
+    `lasting` ends what contestants keep from one staging to the next.
+    """
 
     postgres: PostgresAddress
     rabbitmq: RabbitAddress
+    lasting: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, compare=False)
 
     @contextlib.contextmanager
     def database(self, template: str = "template0") -> Iterator[str]:
@@ -38,4 +42,6 @@ class Servers:
 def running_servers() -> Iterator[Servers]:
     """Both, for the length of a `with`: six seconds or so. Raises PostgresMissingError, RabbitMissingError."""
     with running_postgres() as postgres, running_rabbitmq(plugins=["rabbitmq_management"]) as node:
-        yield Servers(postgres.address, node.address)
+        servers = Servers(postgres.address, node.address)
+        with servers.lasting:
+            yield servers
