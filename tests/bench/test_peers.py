@@ -31,7 +31,10 @@ PATIENCE_SECONDS = 60
 
 @pytest.fixture(scope="module")
 def installed() -> None:
-    subprocess.run([ROOT / "requirements" / "install", "bench"], check=True, cwd=ROOT)
+    cache = ROOT / ".cache"
+    cache.mkdir(exist_ok=True)
+    # tests run in several processes, and one of them installs
+    subprocess.run(["flock", cache / "install.lock", ROOT / "requirements" / "install", "bench"], check=True, cwd=ROOT)
 
 
 @pytest.fixture
