@@ -5,7 +5,7 @@ PostgreSQL takes it by COPY, SQLite by `executemany`: a million posts take a min
 
 import json
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -30,6 +30,8 @@ PLATFORM = "mastodon"
 CHUNK = 5000
 FAR = timedelta(days=365)
 """What waits behind is due then."""
+SPREAD = timedelta(days=30)
+"""From the first of those to the last."""
 BEHIND_WORDS = 100
 """Characters of a post that waits behind: nobody reads it during a run, and a million of 1 KB would be about the disk alone."""
 
@@ -63,6 +65,32 @@ class Rows:
             await self._insert(table, iter(rows))
         else:
             await self._copy(table, iter(rows))
+
+    async def multiply(self, table: sa.Table, ids: Collection[str], times: Collection[str], copies: int) -> None:
+        """Adds so many copies of every row that is there; each has ids of its own, and is later than the one before."""
+        later = SPREAD.total_seconds() / (copies + 1)
+        on_sqlite = self.url.get_backend_name() == "sqlite"
+        if on_sqlite:
+            new_id = "substr(r.{0}, 1, 24) || printf('%08x', c.n)"
+            later_by = f"strftime('%Y-%m-%d %H:%M:%f000', r.{{0}}, printf('+%f seconds', c.n * {later}))"
+        else:
+            new_id = "(substr(replace(r.{0}::text, '-', ''), 1, 24) || lpad(to_hex(c.n), 8, '0'))::uuid"
+            later_by = f"r.{{0}} + make_interval(secs => c.n * {later})"
+        columns = [column.name for column in table.columns]
+        made = [(new_id if name in ids else later_by if name in times else 'r."{0}"').format(name) for name in columns]
+        names = ", ".join(f'"{name}"' for name in columns)
+        statement = (
+            f"WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {copies}) "  # noqa: S608 - all words are ours
+            f"INSERT INTO {table.name} ({names}) SELECT {', '.join(made)} FROM c, {table.name} r"
+        )
+        if on_sqlite:
+            database = Database(str(self.url))
+            await database.write(lambda tx: tx.run(sa.text(statement.replace(":", "\\:"))))
+            await database.close()
+            return
+        connection = await self._connect()
+        await connection.execute(statement)
+        await connection.close()
 
     async def settle(self) -> None:
         """Statistics as they are after a while, and nothing left to clean: neither is part of what is measured."""
@@ -164,18 +192,22 @@ async def write_jobs(rows: Rows, people: People, jobs: Sequence[Job]) -> None:
 
 
 async def write_behind(rows: Rows, people: People, places: Sequence[Place], count: int) -> None:
-    """Writes so many posts that are due in a year, spread evenly over these accounts and over a month."""
-    now = datetime.now(UTC)
-    for start in range(0, count, 10 * CHUNK):
-        posts, targets = [], []
-        for number in range(start, min(count, start + 10 * CHUNK)):
-            due = now + FAR + timedelta(seconds=2_592_000 * number / count)
-            text = text_of(f"behind-{number}")[:BEHIND_WORDS]
-            post, target = _accepted(people, places[number % len(places)], text, now, due)
-            posts.append(post)
-            targets.append(target)
-        await rows.write(schema.posts, posts)
-        await rows.write(schema.targets, targets)
+    """Writes so many posts that are due in a year, spread evenly over these accounts and over a month.
+
+    The first of each account is written as others are, and the database itself makes the rest after its pattern.
+    """
+    among = max(number for number in range(1, min(count, len(places)) + 1) if count % number == 0)
+    posts, targets, now = [], [], datetime.now(UTC)
+    for number, place in enumerate(places[:among]):
+        text = text_of(f"behind-{number}")[:BEHIND_WORDS]
+        post, target = _accepted(people, place, text, now, now + FAR + SPREAD * number / count)
+        posts.append(post)
+        targets.append(target)
+    await rows.write(schema.posts, posts)
+    await rows.write(schema.targets, targets)
+    if (copies := count // among - 1) > 0:
+        await rows.multiply(schema.posts, ("id",), ("scheduled_at", "placed_at"), copies)
+        await rows.multiply(schema.targets, ("id", "post_id"), ("due_at",), copies)
 
 
 def _accepted(
