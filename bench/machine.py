@@ -78,10 +78,13 @@ def _said(command: list[str], pattern: str) -> str:
 
 
 def _commit() -> str:
-    asked = subprocess.run(
-        ["git", "-C", str(ROOT), "describe", "--always", "--dirty"], check=False, capture_output=True, text=True
+    """The commit, and whether what is measured differs from it; results that were just written do not count."""
+    asked = [["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "--", "src", "bench/*.py", "bench/peers"]]
+    commit, changed = (
+        subprocess.run(["git", "-C", str(ROOT), *one], check=False, capture_output=True, text=True).stdout.strip()
+        for one in asked
     )
-    return asked.stdout.strip() or "no repository"
+    return (commit or "no repository") + (" with changes" if changed else "")
 
 
 def _version(name: str) -> str:

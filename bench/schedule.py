@@ -17,6 +17,7 @@ TRIES = 3
 COLUMNS = (
     Column("spread_p50", "spread, p50 ms"), Column("spread_p99", "p99 ms"), Column("spread_max", "max ms"),
     Column("burst_p50", "in one second, p50 ms"), Column("burst_p99", "p99 ms"), Column("burst_max", "max ms"), *COUNTS,
+    Column("early", "too early", exact=True),
 )  # fmt: skip
 
 
