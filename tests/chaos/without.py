@@ -10,7 +10,7 @@ from hayon import cli
 from hayon.brokers.rabbitmq.broker import Sender
 from hayon.domain.model import Claim
 from hayon.errors import BrokerUnreachable
-from hayon.store import announcing, outbox, settling
+from hayon.store import announcing, intending, outbox
 from hayon.store.database import Tx, new_id
 
 
@@ -20,7 +20,7 @@ def intent() -> None:
     def commit_intent(tx: Tx, claim: Claim, **_: Any) -> UUID:
         return new_id(tx.now())
 
-    settling.commit_intent = commit_intent
+    intending.commit_intent = commit_intent
 
 
 def confirms() -> None:

@@ -1,6 +1,7 @@
 """`python -m tests.crash.doomed`: all of Hayon but the web, told to kill itself at one point. The code of Hayon knows nothing of it.
 
-HAYON_TEST_CRASH names the point: `<write>:before`, `<write>:inside` (done, not committed), `<write>:after`, `call:before`
+HAYON_TEST_CRASH names the point: `<write>:before`, `<write>:inside` (done, not committed), `<write>:after` (a write that is
+named so is done for one alone; `commit_intents` and `settle_tries` are for many), `call:before`
 (nothing sent), `call:after` (answered, nothing written). HAYON_TEST_PLATFORM says on which platform, HAYON_TEST_SIGNAL
 by which signal (SIGKILL; with SIGSTOP it comes back late).
 """
@@ -19,6 +20,7 @@ from hayon.wiring import database_url, open_hayon
 
 POINT, _, PHASE = os.environ.get("HAYON_TEST_CRASH", "").partition(":")
 PLATFORM = os.environ.get("HAYON_TEST_PLATFORM", "")
+FOR_MANY = {"commit_intents", "settle_tries"}
 
 
 SIGNAL = signal.Signals[os.environ.get("HAYON_TEST_SIGNAL", "SIGKILL")]
@@ -33,7 +35,7 @@ class DoomedDatabase(Database):
     """Dies before, inside or after one named write that concerns the platform."""
 
     async def write(self, work: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        if work.__name__ != POINT or not _concerns(arguments, named):
+        if POINT in FOR_MANY or work.__name__ != POINT or not _concerns(arguments, named):
             return await super().write(work, *arguments, **named)
         if PHASE == "before":
             die()
@@ -49,6 +51,21 @@ class DoomedDatabase(Database):
         if POINT != "claim_due" or answer:
             die()
         return answer
+
+    async def _run(self, work: Callable[..., Any], writes: bool, args: Any, kwargs: Any) -> Any:
+        """Works for many: the same for whoever shares a transaction with the platform's target."""
+        if work.__name__ != POINT or not any(_concerns(one.args, one.kwargs) for one in args[0]):
+            return await super()._run(work, writes, args, kwargs)
+
+        def inside(tx: Tx, asked: Any) -> Any:
+            answers = work(tx, asked)
+            if PHASE == "inside":
+                die()
+            return answers
+
+        answers = await super()._run(inside, writes, args, kwargs)
+        die()
+        return answers
 
 
 class DoomedOutgoing(Outgoing):

@@ -35,6 +35,7 @@ from tests.servers.sandbox import Sandbox
 WRITES = ["claim_due", "save_checkpoint", "commit_intent", "settle_try"]
 POINTS = [
     *(f"{write}:{phase}" for write in WRITES for phase in ("before", "inside", "after") if (write, phase) != ("claim_due", "before")),
+    *(f"{write}:{phase}" for write in ("commit_intents", "settle_tries") for phase in ("inside", "after")),  # for many
     "call:before",
     "call:after",
 ]  # fmt: skip
@@ -45,6 +46,8 @@ IRREVERSIBLE = [
     "call:before",
     "call:after",
     "settle_try:inside",
+    "commit_intents:after",
+    "settle_tries:inside",
 ]
 """Those around what cannot be taken back."""
 AFTER_A_LOST_ANSWER = [f"record_absence:{phase}" for phase in ("before", "inside", "after")]
@@ -266,8 +269,10 @@ async def test_killed_at_each_point_it_comes_out_once(
         urls = {row.platform: row.url for row in post.targets}
         assert urls["bluesky"].endswith(records[0]["uri"].rsplit("/", 1)[-1])
         intents = [one for one in tries if one.platform == platform and one.intent_at is not None]
-        landed = point in {"call:after", "settle_try:before", "settle_try:inside", "settle_try:after"}
-        expected = 1 if landed else (2 if point in {"commit_intent:after", "call:before"} else 1)
+        landed = point == "call:after" or point.startswith(("settle_try:", "settle_tries:"))
+        expected = (
+            1 if landed else (2 if point in {"commit_intent:after", "commit_intents:after", "call:before"} else 1)
+        )
         assert len(intents) == expected, [(one.ended, one.answered_by) for one in intents]
 
     await play({point: crash(point) for point in points})

@@ -22,7 +22,7 @@ from hayon.platforms.contract import Absent, Look
 from hayon.settings import PREFIX, Settings
 from hayon.store import accounts as accounts_rows
 from hayon.store import database as databases
-from hayon.store import media, settling
+from hayon.store import intending, media
 from hayon.store.database import Tx, end_stalled, new_id
 from hayon.store.schema import attempts, receipts, targets, users
 from hayon.wiring import Hayon, database_url, open_hayon
@@ -159,7 +159,7 @@ def _live(life: Life, watch: Watch, work: Callable[[Hayon], Awaitable[Any]]) -> 
     wiring.require_newest = _nothing
     follow(watch)
     if life.without == "intent":
-        settling.commit_intent = commit_intent
+        intending.commit_intent = commit_intent
     settings = Settings.read({name: value for name, value in life.environment.items() if value})
     # what is set to nothing: the environment cannot say so where there is a default
     nothing = {name.removeprefix(PREFIX).lower(): "" for name, value in life.environment.items() if not value}

@@ -96,7 +96,7 @@ async def test_a_long_row_hides_nobody(house: House) -> None:
     strangers = [(await house.database.write(add_author, 1))[0] for _ in range(6)]
     for account_id in strangers:
         await house.database.write(add_due, account_id, 1)
-    walks: turns.Turns = {}
+    walks = turns.Turns()
     seen: list[UUID] = []
     for _ in range(9):
         claims = await claim(house, 2, walks)
@@ -112,7 +112,7 @@ async def test_a_busy_account_with_a_long_row_holds_up_nobody(house: House) -> N
     first = await claim(house, 5)
     assert [one.account_id for one in first] == [busy]
     await house.database.write(add_due, free, 1)
-    walks: turns.Turns = {}
+    walks = turns.Turns()
     taken = [*await claim(house, 5, walks), *await claim(house, 5, walks)]
     assert [one.account_id for one in taken] == [free]
 
@@ -125,7 +125,7 @@ async def test_of_ten_thousand_due_posts_of_one_author_the_200th_comes_after_the
         await house.database.write(add_due, account_id, 250, since=10 * MINUTE)
     (other,) = await house.database.write(add_author, 1)
     await house.database.write(add_due, other, 1)
-    walks: turns.Turns = {}
+    walks = turns.Turns()
     before = 0
     for _ in range(200):
         claims = await claim(house, 16, walks)
@@ -144,13 +144,44 @@ async def test_slots_that_get_free_one_by_one_go_from_author_to_author(house: Ho
     others = [(await house.database.write(add_author, 1))[0] for _ in range(3)]
     for account_id in others:
         await house.database.write(add_due, account_id, 3)
-    walks: turns.Turns = {}
+    walks = turns.Turns()
     served: list[bool] = []
     for _ in range(8):
         claims = await claim(house, 1, walks)
         served.extend(one.account_id in others for one in claims)
         await end(house, claims)
+        house.clock.forward(turns.KEPT.total_seconds() + 0.01)
     assert served.count(True) == 6
+
+
+async def test_a_choice_holds_for_a_tenth_of_a_second_and_takes_nothing_twice(house: House) -> None:
+    """Choosing looks at hundreds of rows; who claims again at once takes what is left of the choice before."""
+    for account_id in await house.database.write(add_author, 6):
+        await house.database.write(add_due, account_id, 2)
+    walks = turns.Turns()
+    first = await claim(house, 2, walks)
+    (newcomer,) = await house.database.write(add_author, 1)
+    await house.database.write(add_due, newcomer, 1, since=2 * MINUTE)
+    second = await claim(house, 2, walks)
+    house.clock.forward(turns.KEPT.total_seconds() + 0.01)
+    third = await claim(house, 2, walks)
+    taken = [one.account_id for one in (*first, *second, *third)]
+    assert len(set(taken)) == len(taken) == 6
+    assert [newcomer in {one.account_id for one in claims} for claims in (first, second, third)] == [False, False, True]
+
+
+async def test_what_was_stopped_since_it_was_chosen_is_passed_by(house: House) -> None:
+    made = [
+        (await house.database.write(add_due, account_id, 1))[0]
+        for account_id in await house.database.write(add_author, 5)
+    ]
+    walks = turns.Turns()
+    (first,) = await claim(house, 1, walks)
+    stopped = next(one for one in made if one != first.target_id)
+    cancelled = sa.update(targets).where(targets.c.id == stopped).values(status="cancelled", due_at=None)
+    await house.database.write(lambda tx: tx.run(cancelled))
+    taken = [one.target_id for _ in range(5) for one in await claim(house, 1, walks)]
+    assert sorted([first.target_id, *taken]) == sorted(one for one in made if one != stopped)
 
 
 async def test_two_workers_at_the_same_instant_take_different_targets(house: House) -> None:
@@ -167,7 +198,12 @@ async def test_two_workers_at_the_same_instant_take_different_targets(house: Hou
 
 
 async def announce(house: House, window: int, **more: Any) -> list[announcing.Announced]:
-    given = {"window": window, "ahead": timedelta(seconds=2), "wait": timedelta(seconds=5), "turns": {}} | more
+    given = {
+        "window": window,
+        "ahead": timedelta(seconds=2),
+        "wait": timedelta(seconds=5),
+        "turns": turns.Turns(),
+    } | more
     _, announced = await house.database.write(announcing.announce_due, ["scripted"], **given)
     return announced
 
@@ -206,7 +242,9 @@ async def test_a_bell_nobody_hears_is_rung_again_ever_later(house: House) -> Non
 async def peek(house: House) -> bool:
     """Whether the one row there is could be announced."""
     now = house.clock.now
-    return bool(await house.database.read(lambda tx: turns.choose(tx, "scripted", 1, now, {}, unannounced=now)))
+    return bool(
+        await house.database.read(lambda tx: turns.choose(tx, "scripted", 1, now, turns.Turns(), unannounced=now))
+    )
 
 
 async def test_an_edit_voids_the_bell_and_the_new_version_is_rung_at_once(house: House) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
@@ -24,9 +25,12 @@ from hayon.domain.pacing import TOO_LATE, Patience, too_late
 from hayon.errors import Conflict, DatabaseUnreachable, LeaseLost
 from hayon.outgoing import Answer, Deadline, Outgoing, Request, boot_seconds
 from hayon.platforms.contract import Absent, Found, Parcel, Platform, Unclear
-from hayon.store import gathering, hosts, settling
+from hayon.store import gathering, hosts, intending, settling
 from hayon.store.allowances import Scoped
 from hayon.store.database import Database
+
+READ_ANEW_SECONDS = 0.5
+"""What was gathered longer ago, while no slot was free, is gathered again: a host, an account or an app may be blocked since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +76,12 @@ class Delivery:
         self._link_cards = link_cards
         self._allowing = Allowing(database, outgoing, times.lease)
 
-    async def deliver(self, claim: Claim, *, rung_by: str = "") -> Settlement | None:
+    async def deliver(
+        self, claim: Claim, *, rung_by: str = "", slot: AbstractAsyncContextManager[None] | None = None
+    ) -> Settlement | None:
         """Carries one claimed target through its steps. None where another worker owns it by now, or nothing could be
-        written: the lease guards it then. `rung_by` is the traceparent of the bell.
+        written: the lease guards it then. `rung_by` is the traceparent of the bell. `slot` is held from the first step
+        that may speak to a platform to the last.
 
         Each try is a trace of its own, for a post may wait for months; it is linked to the request that accepted it.
         """
@@ -88,21 +95,26 @@ class Delivery:
             telemetry.begin_span(f"deliver {claim.platform}", kind, facts, links=[rung_by]) as span,
         ):
             telemetry.emit("target.claimed", level="debug", platform=claim.platform)
-            settlement = await self._carry(claim, span)
+            settlement = await self._carry(claim, span, slot or nullcontext())
             span.tell({"hayon.status": str(settlement.status) if settlement else "lease lost"})
             return settlement
 
-    async def _carry(self, claim: Claim, span: telemetry.Span) -> Settlement | None:
+    async def _carry(
+        self, claim: Claim, span: telemetry.Span, slot: AbstractAsyncContextManager[None]
+    ) -> Settlement | None:
         carried = Carried(claim, self._platforms[claim.platform])  # 1. claim: a lease with a fence, taken by the worker
         try:
             await self._gather(carried)  # 2. gather: a parcel, all that an adapter may see
             span.link(carried.gathered.traceparent)
-            await self._unlock(carried)  # 3. unlock: a fresh credential
-            await self._reconcile(carried)  # 4. reconcile: only while an intent is unanswered or in doubt
-            await self._pace(carried)  # 5. pace: may we call now?
-            self._check(carried)  # 6. check: the rules once more
-            await self._prepare(carried)  # 7. prepare: everything repeatable
-            outcome = await self._publish(carried)  # 8. publish: the intent, then the one irreversible call
+            async with slot:
+                if boot_seconds() - carried.gathered_seconds > READ_ANEW_SECONDS:
+                    await self._gather(carried)
+                await self._unlock(carried)  # 3. unlock: a fresh credential
+                await self._reconcile(carried)  # 4. reconcile: only while an intent is unanswered or in doubt
+                await self._pace(carried)  # 5. pace: may we call now?
+                self._check(carried)  # 6. check: the rules once more
+                await self._prepare(carried)  # 7. prepare: everything repeatable
+                outcome = await self._publish(carried)  # 8. publish: the intent, then the one irreversible call
         except (LeaseLost, DatabaseUnreachable) as error:
             telemetry.emit("target.lease_lost", level="warning", **_names(claim), reason=str(error))
             return None
@@ -119,7 +131,7 @@ class Delivery:
         found = carried.gathered = await self._database.read(gathering.gather, claim)
         carried.gathered_seconds = boot_seconds()
         alt_texts = {use.media_id: use.alt_text for use in found.content.media}
-        renew = partial(self._database.write, settling.renew_lease, claim, self._times.lease)
+        renew = partial(self._database.write, intending.renew_lease, claim, self._times.lease)
         carried.parcel = Parcel(
             account=found.account, credential={}, content=found.content,
             media=tuple(
@@ -151,7 +163,7 @@ class Delivery:
             return
         if isinstance(look, Unclear) and not claim.permitted:
             raise StepEnded(Outcome(Ended.UNCONFIRMED, look.message))
-        absence = await self._database.write(settling.record_absence, claim, self._times.lease)
+        absence = await self._database.write(intending.record_absence, claim, self._times.lease)
         if absence is TargetStatus.PROCESSING and carried.gathered.disconnected:
             raise StepEnded(Outcome(Ended.DISCONNECTED, "Nothing went out, and the account was disconnected since."))
         if absence is TargetStatus.CANCELLED:
@@ -187,7 +199,7 @@ class Delivery:
 
     async def _prepare(self, carried: Carried) -> None:
         async def save(checkpoint: Mapping[str, Any]) -> None:
-            await self._database.write(settling.save_checkpoint, carried.claim, checkpoint, self._times.lease)
+            await self._database.write(intending.save_checkpoint, carried.claim, checkpoint, self._times.lease)
 
         carried.handles = await carried.platform.prepare(carried.parcel, save, self._outgoing)
 
@@ -198,7 +210,7 @@ class Delivery:
         if settles is not None and self._times.settles_within is not None:
             settles = self._times.settles_within
         carried.attempt_id = await self._database.write(
-            settling.commit_intent, carried.claim, handles=carried.handles,
+            intending.commit_intent, carried.claim, handles=carried.handles,
             fingerprint=fingerprint(carried.gathered.content), lease=self._times.lease,
             deadline=self._times.commit_deadline, settles_within=settles,
         )  # fmt: skip

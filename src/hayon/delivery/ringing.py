@@ -40,7 +40,7 @@ class Ringing:
         self._retry_steps = tuple(retry_steps)
         self._through = {"ttl": Through.WAITING_ROOM, "plugin": Through.PLUGIN}.get(schedule_via)
         self._reach = reach
-        self._turns: Turns = {}
+        self._turns = Turns()
         self._wake = asyncio.Event()
         self._timed: set[asyncio.Task[None]] = set()
         self._links = -1

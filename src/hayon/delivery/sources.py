@@ -27,7 +27,7 @@ class FromIndex:
         self._database = database
         self._broker = broker
         self._lease = lease
-        self._turns: Turns = {}
+        self._turns = Turns()
 
     async def claim(self, room: dict[str, int], places: int, claim_id: UUID) -> list[Claim]:
         """Takes what is due, the authors in turn."""

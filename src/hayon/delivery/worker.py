@@ -1,22 +1,34 @@
-"""The loop that takes due targets and starts their deliveries, as many at once as it has slots. It never waits for a platform itself."""
+"""The loop that takes due targets and starts their deliveries: as many at the platforms as it has slots, and a few ahead.
+It never waits for a platform itself."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Collection
+import time
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Protocol
 from uuid import UUID, uuid4
 
 from hayon import telemetry
 from hayon.delivery.deliver import Delivery
-from hayon.domain.lifecycle import Settlement
+from hayon.delivery.outcomes import StepEnded
+from hayon.domain.lifecycle import Ended, Outcome, Settlement
 from hayon.domain.model import Claim
 from hayon.errors import DatabaseUnreachable
 from hayon.store import outbox
 from hayon.store.database import Database
 
-GATHERING_SECONDS = 0.002
-"""How long freed slots are gathered before the next claim, so that a busy worker claims several at once."""
+GATHERING_SECONDS = 0.01
+"""At least so long passes from one claim to the next, so that a busy worker claims several at once."""
+AHEAD_SECONDS = 0.5
+"""As many as gave a slot back within this time, and no more than there are slots, are claimed beyond these: they are read
+before a slot is free, and written after it is given back."""
+PATIENCE = 0.1
+"""Part of a lease for which a claim waits for a slot. Then it is handed back, for waiting is no progress: platforms that
+became slow would else let the leases of what was claimed ahead run out."""
+
+HANDED_BACK = Outcome(Ended.INTERRUPTED, "No slot was free for it; it is taken again.")
 
 
 class Source(Protocol):
@@ -56,6 +68,8 @@ class Worker:
         self._delivery = delivery
         self._slots = slots
         self._share = max(1, slots // 2)  # no platform holds more than half of the slots
+        self._free = asyncio.Semaphore(slots)
+        self._free_for = {platform: asyncio.Semaphore(self._share) for platform in platforms}
         self._platforms = tuple(platforms)
         self._lease = lease
         self._poll = poll.total_seconds()
@@ -63,6 +77,8 @@ class Worker:
         self._wake = asyncio.Event()
         self._stopping = False
         self._flying: dict[asyncio.Task[object], str] = {}
+        self._ended: deque[tuple[float, str]] = deque()  # when, and on which platform
+        self._claimed_at = 0.0
         self._uncertain: UUID | None = None
         self._wants_quiet = False
         self._lone = False
@@ -85,6 +101,7 @@ class Worker:
                     continue
                 await self._pause(until_it_answers=False)
                 if taken and self._room():
+                    await self._pace()
                     continue
                 await self._wait()
         finally:
@@ -132,17 +149,34 @@ class Worker:
 
     async def _claim(self, room: dict[str, int]) -> list[Claim]:
         claim_id = self._uncertain = uuid4()
-        claims = await self._source.claim(room, self._slots - len(self._flying), claim_id)
+        claims = await self._source.claim(room, self._places(), claim_id)
         self._uncertain = None
+        self._claimed_at = time.monotonic()
         return claims
 
     def _room(self) -> dict[str, int]:
         """How many more of each platform may be taken, those first that hold least; never more than are free together."""
-        held = Counter(self._flying.values())
-        if len(self._flying) >= self._slots:
+        if self._places() <= 0:
             return {}
+        held = Counter(self._flying.values())
+        left = {platform: most - held[platform] for platform, most in self._most().items()}
         order = sorted(self._platforms, key=lambda one: held[one])
-        return {platform: self._share - held[platform] for platform in order if held[platform] < self._share}
+        return {platform: left[platform] for platform in order if left[platform] > 0}
+
+    def _most(self) -> dict[str, int]:
+        """How many of each platform may be under way: its share of the slots, and as many ahead as ended there of late."""
+        long_ago = time.monotonic() - AHEAD_SECONDS
+        while self._ended and self._ended[0][0] < long_ago:
+            self._ended.popleft()
+        ended = Counter(platform for _, platform in self._ended)
+        return {platform: self._share + min(ended[platform], self._share) for platform in self._platforms}
+
+    def _places(self) -> int:
+        """How many more may be under way at all. What a platform that became slow has too many of counts no further than it
+        may have: the others go on."""
+        held = Counter(self._flying.values())
+        used = sum(min(held[platform], most) for platform, most in self._most().items())
+        return self._slots + min(len(self._ended), self._slots) - used
 
     def _start(self, claims: list[Claim]) -> int:
         for claim in claims:
@@ -154,11 +188,32 @@ class Worker:
         return len(claims)
 
     async def _carry(self, claim: Claim) -> None:
-        settlement = await self._delivery.deliver(claim, rung_by=self._source.rung_by(claim))
+        settlement = await self._delivery.deliver(
+            claim, rung_by=self._source.rung_by(claim), slot=self._slot(claim.platform)
+        )
         await self._source.settled(claim, settlement)
 
+    @asynccontextmanager
+    async def _slot(self, platform: str) -> AsyncIterator[None]:
+        """A slot, once one is free, and no more than half of all for one platform. Raises StepEnded where that takes too long,
+        or nothing new is begun any more."""
+        own, waits_until = self._free_for[platform], asyncio.timeout(self._lease.total_seconds() * PATIENCE)
+        async with AsyncExitStack() as held:
+            try:
+                async with waits_until:
+                    await held.enter_async_context(own)
+                    await held.enter_async_context(self._free)
+            except TimeoutError:
+                raise StepEnded(HANDED_BACK) from None
+            if self._stopping:
+                raise StepEnded(HANDED_BACK)
+            try:
+                yield
+            finally:
+                self._ended.append((time.monotonic(), platform))
+
     def _landed(self, task: asyncio.Task[object]) -> None:
-        self._flying.pop(task, None)
+        self._flying.pop(task)
         telemetry.in_flight.set(len(self._flying))
         if not task.cancelled() and task.exception() is not None:
             telemetry.emit("duty.failed", level="error", duty="delivery", reason=repr(task.exception()))
@@ -177,7 +232,10 @@ class Worker:
             if self._flying and await self._ask_for_quiet():
                 self._wants_quiet = True
             return
-        await asyncio.sleep(GATHERING_SECONDS)
+        await self._pace()
+
+    async def _pace(self) -> None:
+        await asyncio.sleep(max(0.0, self._claimed_at + GATHERING_SECONDS - time.monotonic()))
 
     async def _ask_for_quiet(self) -> bool:
         try:

@@ -1,6 +1,6 @@
 """Connected accounts: rows, sealed credentials and health. Nothing is opened or refreshed here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from hayon.domain.model import Account
 from hayon.errors import Conflict, NotFound
 from hayon.store import notices
 from hayon.store.database import Tx
+from hayon.store.listed import one_of
 from hayon.store.schema import accounts, targets
 
 LONGEST_BLOCK = timedelta(hours=24)
@@ -151,11 +152,19 @@ def make_default(tx: Tx, user_id: UUID, account_id: UUID) -> None:
     )  # fmt: skip
 
 
-def still_connected(tx: Tx, account_id: UUID) -> bool:
-    """Whether its owner has not taken it away; it stays so until this transaction ends."""
-    held = sa.select(accounts.c.disconnected_at).where(accounts.c.id == account_id).with_for_update(read=True)
-    row = tx.first(held)
-    return row is not None and row.disconnected_at is None
+def still_connected(tx: Tx, account_ids: Collection[UUID], *, waiting: bool) -> dict[UUID, bool]:
+    """Whether their owners have not taken them away; it stays so until this transaction ends.
+
+    Not `waiting`: those that somebody else writes to at this moment are left out.
+    """
+    return {row.id: row.disconnected_at is None for row in tx.all(_HELD if waiting else _FREE, ids=account_ids)}
+
+
+_STANDING = (
+    sa.select(accounts.c.id, accounts.c.disconnected_at).where(one_of(accounts.c.id, "ids")).order_by(accounts.c.id)
+)
+_HELD = _STANDING.with_for_update(read=True)
+_FREE = _STANDING.with_for_update(read=True, skip_locked=True)
 
 
 def count_unfinished(tx: Tx, user_id: UUID) -> dict[UUID, int]:

@@ -114,9 +114,9 @@ def keep_told(tx: Tx, told: Scoped, at: datetime) -> None:
     if not rows:
         return
     insert = postgresql.insert(allowances) if tx.on_postgres else sqlite.insert(allowances)
-    insert = insert.values(sorted(rows, key=lambda row: (row["scope"], row["name"])))
     fresh = {name: insert.excluded[name] for name in rows[0] if name not in {"scope", "name"}}
-    tx.run(insert.on_conflict_do_update(index_elements=[allowances.c.scope, allowances.c.name], set_=fresh))
+    insert = insert.on_conflict_do_update(index_elements=[allowances.c.scope, allowances.c.name], set_=fresh)
+    tx.run(insert, sorted(rows, key=lambda row: (row["scope"], row["name"])))
 
 
 def take_question(tx: Tx, account_id: UUID) -> datetime | None:

@@ -1,7 +1,8 @@
 """One door to the database: a transaction is a plain function over a Tx, run whole. No table is named here.
 
 SQLite: one writer thread (`BEGIN IMMEDIATE`, WAL, `synchronous=FULL`), a few reader threads, one hop per transaction.
-PostgreSQL: asyncpg through SQLAlchemy, READ COMMITTED. Work once begun is never cancelled half way: it runs in a task
+PostgreSQL: asyncpg through SQLAlchemy, READ COMMITTED. What many ask for at once may be done in one transaction
+(`store/together.py`). Work once begun is never cancelled half way: it runs in a task
 of its own, and whoever waited for it may go away.
 """
 
@@ -22,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
 from hayon.errors import DatabaseUnreachable
+from hayon.store.together import Asked, Company, many_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -64,23 +66,33 @@ class Tx:
         """Executes a statement; `rows` are its parameters (a list of them runs it for each)."""
         return self._connection.execute(statement, rows)
 
-    def all(self, statement: sa.Executable) -> Sequence[Row[Any]]:
-        """Every row."""
-        return self.run(statement).all()
+    def wait_briefly(self) -> None:
+        """From here on in this transaction a lock that somebody holds for longer than a moment is an error. For works that are
+        done for many: one row in other hands must not hold up all of them."""
+        if self.on_postgres:
+            self.run(_BRIEFLY)
 
-    def first(self, statement: sa.Executable) -> Row[Any] | None:
+    def all(self, statement: sa.Executable, **values: Any) -> Sequence[Row[Any]]:
+        """Every row. `values` are those of the statement's parameters."""
+        return self.run(statement, values or None).all()
+
+    def first(self, statement: sa.Executable, **values: Any) -> Row[Any] | None:
         """The first row, or None."""
-        return self.run(statement).first()
+        return self.run(statement, values or None).first()
 
     def value(self, statement: sa.Executable) -> Any:
         """The first column of the first row, or None."""
         return self.run(statement).scalar()
 
 
+_BRIEFLY = sa.text("SET LOCAL lock_timeout = '100ms'")
+_NOW = sa.text("SELECT clock_timestamp()")
+
+
 def database_clock(tx: Tx) -> datetime:
     """The time of the machine that keeps the database."""
     if tx.on_postgres:
-        moment: datetime = tx.value(sa.text("SELECT clock_timestamp()"))
+        moment: datetime = tx.value(_NOW)
         return moment.astimezone(UTC)
     return datetime.now(UTC)
 
@@ -112,6 +124,7 @@ class Database:
         self._clock = clock
         self.mailing = False
         self._running: set[asyncio.Task[Any]] = set()
+        self._company = Company(self._run, self._own_task)
         self._engine: AsyncEngine | None = None
         if self.url.get_backend_name() == "sqlite":
             path = self.url.database or ""
@@ -133,15 +146,15 @@ class Database:
 
     async def write(self, work: Callable[Concatenate[Tx, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Runs one writing transaction and returns once it is committed durably."""
-        return await self._own_task(self._run(work, True, args, kwargs))
+        return await self._do(work, True, args, kwargs)
 
     async def read(self, work: Callable[Concatenate[Tx, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Runs one reading transaction."""
-        return await self._own_task(self._run(work, False, args, kwargs))
+        return await self._do(work, False, args, kwargs)
 
     async def close(self) -> None:
         """Waits for what is running and lets every connection go."""
-        if self._running:
+        while self._running:
             await asyncio.wait(self._running)
         if self._engine is not None:
             await self._engine.dispose()
@@ -151,11 +164,17 @@ class Database:
             self._writer_engine.dispose()
             self._reader_engine.dispose()
 
-    async def _own_task(self, work: Coroutine[Any, Any, R]) -> R:
+    async def _do(self, work: Callable[..., R], writes: bool, args: Any, kwargs: Any) -> R:
+        many = many_of(work)
+        if many is not None:
+            return await self._company.ask(work, many, writes, Asked(args, kwargs))
+        return await asyncio.shield(self._own_task(self._run(work, writes, args, kwargs)))
+
+    def _own_task(self, work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
         task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        return await asyncio.shield(task)
+        return task
 
     async def _run(self, work: Callable[..., R], writes: bool, args: Any, kwargs: Any) -> R:
         try:

@@ -1,5 +1,6 @@
 """Hosts that cannot be reached by anyone at the moment. While a row stands, targets of that host wait behind one probe."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -7,6 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from hayon.domain.lifecycle import Ended, Outcome
 from hayon.store.database import Tx
+from hayon.store.listed import one_of
 from hayon.store.schema import hosts
 
 FIRST_PROBE = timedelta(seconds=5)
@@ -27,9 +29,18 @@ def wait_for_probe(tx: Tx, host: str, probing: timedelta) -> datetime | None:
     return None if won else now + FIRST_PROBE
 
 
-def find_unreachable(tx: Tx, host: str) -> bool:
-    """Whether the host is known to be unreachable: a quick read for the healthy case."""
-    return tx.first(sa.select(hosts.c.host).where(hosts.c.host == host)) is not None
+def find_unreachable(tx: Tx, names: Collection[str]) -> set[str]:
+    """Those of these hosts that are known to be unreachable: a quick read for the healthy case."""
+    return {row.host for row in tx.all(_DOWN, names=names)}
+
+
+def note_answers(tx: Tx, names: Collection[str]) -> None:
+    """Somebody answered at each of these hosts."""
+    tx.run(_UP_AGAIN, {"names": names})
+
+
+_DOWN = sa.select(hosts.c.host).where(one_of(hosts.c.host, "names"))
+_UP_AGAIN = sa.delete(hosts).where(one_of(hosts.c.host, "names"))
 
 
 def note_outcome(tx: Tx, host: str, outcome: Outcome, now: datetime) -> None:
@@ -37,7 +48,7 @@ def note_outcome(tx: Tx, host: str, outcome: Outcome, now: datetime) -> None:
     if outcome.ended is not Ended.UNREACHABLE:
         # still at work is an answer too: else one target after another would wait behind the probe of a host that speaks
         if outcome.ended in {Ended.PUBLISHED, Ended.NOT_YET} or outcome.http_status is not None:
-            tx.run(sa.delete(hosts).where(hosts.c.host == host))
+            note_answers(tx, {host})
         return
     if outcome.until is not None:
         return  # it waited behind the probe and learnt nothing itself

@@ -18,6 +18,7 @@ from hayon.domain.lifecycle import PostStatus
 from hayon.domain.notices import mailed, takes
 from hayon.store.database import Tx, new_id
 from hayon.store.leaving import insert_event, insert_mail
+from hayon.store.listed import one_of
 from hayon.store.schema import accounts, mails, notices, targets, users, webhook_events, webhooks
 
 GATHERED_FOR = timedelta(minutes=15)
@@ -40,21 +41,45 @@ class Late:
     scheduled_at: datetime
 
 
-def post_ended(
-    tx: Tx, user_id: UUID, post_id: UUID, status: PostStatus, statuses: Sequence[str], now: datetime
-) -> None:
-    """A post has come to its end: published everywhere, on some, or nowhere. What was told of its parts is read by that."""
-    counts = Counter(statuses)
+@dataclass(frozen=True, slots=True)
+class EndedPost:
+    """One post that has come to its end: published everywhere, on some, or nowhere."""
+
+    user_id: UUID
+    post_id: UUID
+    status: PostStatus
+
+
+@dataclass(frozen=True, slots=True)
+class _Notice:
+    user_id: UUID
+    kind: str
+    message: str
+    facts: Mapping[str, Any]
+    post_id: UUID | None = None
+    target_id: UUID | None = None
+
+
+def posts_ended(tx: Tx, ended: Sequence[EndedPost], now: datetime) -> None:
+    """These posts have come to their ends. What was told of their parts is read by that."""
+    if not ended:
+        return
+    post_ids = [one.post_id for one in ended]
+    tx.run(_PARTS_READ, {"ids": post_ids, "now": now})
+    members = _targets(tx, post_ids)
+    _write_all(tx, [_of_end(one, members[one.post_id]) for one in ended], now)
+
+
+def _of_end(one: EndedPost, members: list[dict[str, Any]]) -> _Notice:
+    counts = Counter(member["status"] for member in members)
     done, failed = counts["completed"], counts["failed"]
     message = {
         PostStatus.COMPLETED: f"Your post is published on {_places(done)}.",
         PostStatus.PARTIAL_SUCCESS: f"Your post is published on {_places(done)}; {_places(failed)} did not work.",
         PostStatus.FAILED: f"Your post was not published: {_places(failed)} did not work.",
-    }[status]
-    parts = sa.and_(notices.c.post_id == post_id, notices.c.kind == "target.parked", notices.c.read_at.is_(None))
-    tx.run(sa.update(notices).where(parts).values(read_at=now))
-    facts = {"status": str(status), "targets": _targets(tx, post_id)}
-    _write(tx, user_id, f"post.{status.lower()}", message, now, post_id=post_id, facts=facts)
+    }[one.status]
+    facts = {"status": str(one.status), "targets": members}
+    return _Notice(one.user_id, f"post.{one.status.lower()}", message, facts, one.post_id)
 
 
 def person_asked(tx: Tx, user_id: UUID, post_id: UUID, now: datetime) -> None:
@@ -62,7 +87,15 @@ def person_asked(tx: Tx, user_id: UUID, post_id: UUID, now: datetime) -> None:
     message = (
         "It is not known whether part of your post went out. Please look at the account and say whether it is there."
     )
-    _write(tx, user_id, "post.needs_attention", message, now, post_id=post_id, facts={"targets": _targets(tx, post_id)})
+    _write(
+        tx,
+        user_id,
+        "post.needs_attention",
+        message,
+        now,
+        post_id=post_id,
+        facts={"targets": _targets(tx, [post_id])[post_id]},
+    )
 
 
 def parked(tx: Tx, target: Row[Any], message: str, code: str, now: datetime) -> None:
@@ -212,28 +245,31 @@ def _write(
     tx: Tx, user_id: UUID, kind: str, message: str, now: datetime, *, post_id: UUID | None = None,
     target_id: UUID | None = None, facts: Mapping[str, Any], wait: timedelta = timedelta(0),
 ) -> UUID:  # fmt: skip
-    """The notice, and its ways out: by mail and by each webhook that takes this kind. They leave after `wait`."""
-    notice_id = new_id(now)
-    tx.run(
-        sa.insert(notices).values(
-            id=notice_id, user_id=user_id, post_id=post_id, target_id=target_id, kind=kind, message=message,
-            facts=dict(facts), created_at=now,
-        )
-    )  # fmt: skip
+    return _write_all(tx, [_Notice(user_id, kind, message, facts, post_id, target_id)], now, wait=wait)[0]
+
+
+def _write_all(tx: Tx, many: Sequence[_Notice], now: datetime, *, wait: timedelta = timedelta(0)) -> list[UUID]:
+    """The notices, and their ways out: by mail and by each webhook that takes such a kind. They leave after `wait`."""
+    rows: list[dict[str, Any]] = [
+        {"id": new_id(now), "user_id": one.user_id, "post_id": one.post_id, "target_id": one.target_id, "kind": one.kind,
+         "message": one.message, "facts": dict(one.facts), "created_at": now}
+        for one in many
+    ]  # fmt: skip
+    tx.run(_INSERT, rows)
+    told = {one.user_id for one in many}
     # who is shut out sees nothing more of what is here
-    person = tx.first(sa.select(users.c.mail_kinds).where(users.c.id == user_id, users.c.disabled_at.is_(None)))
-    if person is None:
-        return notice_id
-    if tx.mailing and kind in mailed(person.mail_kinds):
-        insert_mail(tx, user_id, kind, notice_id=notice_id, wait=wait)
+    people = {person.id: mailed(person.mail_kinds) for person in tx.all(_LET_IN, ids=told)}
     # kept from being deleted at this moment: an event without its webhook would undo all that is told of
-    enabled = sa.and_(webhooks.c.user_id == user_id, webhooks.c.disabled_at.is_(None))
-    mine = sa.select(webhooks.c.id, webhooks.c.kinds).where(enabled).order_by(webhooks.c.id)
-    body = _body(notice_id, kind, message, post_id, facts, now)
-    for webhook in tx.all(mine.with_for_update(read=True, key_share=True)):
-        if takes(webhook.kinds, kind):
-            insert_event(tx, webhook.id, kind, body, notice_id=notice_id, due_at=tx.now() + wait)
-    return notice_id
+    listening = tx.all(_LISTENING, ids=people)
+    for row in rows:
+        kind, user_id = row["kind"], row["user_id"]
+        if tx.mailing and kind in people.get(user_id, ()):
+            insert_mail(tx, user_id, kind, notice_id=row["id"], wait=wait)
+        for webhook in listening:
+            if webhook.user_id == user_id and takes(webhook.kinds, kind):
+                body = _body(row["id"], kind, row["message"], row["post_id"], row["facts"], now)
+                insert_event(tx, webhook.id, kind, body, notice_id=row["id"], due_at=tx.now() + wait)
+    return [row["id"] for row in rows]
 
 
 def _body(
@@ -247,23 +283,37 @@ def _body(
     }  # fmt: skip
 
 
-def _targets(tx: Tx, post_id: UUID) -> list[dict[str, Any]]:
-    """What became of each target of a post, as programs want to know it."""
-    rows = tx.all(
-        sa.select(
-            targets.c.id, targets.c.platform, targets.c.account_id, targets.c.status, targets.c.url, targets.c.message,
-            targets.c.code, accounts.c.handle,
-        )
-        .join(accounts, accounts.c.id == targets.c.account_id)
-        .where(targets.c.post_id == post_id).order_by(targets.c.position, targets.c.id)
-    )  # fmt: skip
-    return [
-        {
+_PARTS_READ = (
+    sa.update(notices)
+    .where(one_of(notices.c.post_id, "ids"), notices.c.kind == "target.parked", notices.c.read_at.is_(None))
+    .values(read_at=sa.bindparam("now"))
+)
+_INSERT = sa.insert(notices)
+_LET_IN = sa.select(users.c.id, users.c.mail_kinds).where(one_of(users.c.id, "ids"), users.c.disabled_at.is_(None))
+_LISTENING = (
+    sa.select(webhooks.c.id, webhooks.c.user_id, webhooks.c.kinds)
+    .where(one_of(webhooks.c.user_id, "ids"), webhooks.c.disabled_at.is_(None))
+    .order_by(webhooks.c.id).with_for_update(read=True, key_share=True)
+)  # fmt: skip
+_MEMBERS = (
+    sa.select(
+        targets.c.id, targets.c.post_id, targets.c.platform, targets.c.account_id, targets.c.status, targets.c.url,
+        targets.c.message, targets.c.code, accounts.c.handle,
+    )
+    .join(accounts, accounts.c.id == targets.c.account_id)
+    .where(one_of(targets.c.post_id, "ids")).order_by(targets.c.position, targets.c.id)
+)  # fmt: skip
+
+
+def _targets(tx: Tx, post_ids: Collection[UUID]) -> dict[UUID, list[dict[str, Any]]]:
+    """What became of each target of these posts, as programs want to know it."""
+    told: dict[UUID, list[dict[str, Any]]] = {post_id: [] for post_id in post_ids}
+    for row in tx.all(_MEMBERS, ids=post_ids):
+        told[row.post_id].append({
             "targetId": str(row.id), "platform": row.platform, "accountId": str(row.account_id), "handle": row.handle,
             "status": row.status, "url": row.url, "error": row.message or None, "code": row.code or None,
-        }
-        for row in rows
-    ]  # fmt: skip
+        })  # fmt: skip
+    return told
 
 
 def _find_gathering(tx: Tx, user_id: UUID, now: datetime) -> Row[Any] | None:

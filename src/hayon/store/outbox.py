@@ -14,9 +14,10 @@ from hayon.domain.model import Claim, Intent
 from hayon.store import notices
 from hayon.store.attempts import append_attempt
 from hayon.store.database import Tx
+from hayon.store.listed import one_of
 from hayon.store.moves import lock_free_posts, lock_posts, move, moving, summarize_posts
 from hayon.store.schema import accounts, attempts, posts, targets
-from hayon.store.turns import Turns, choose, takeable
+from hayon.store.turns import Turns, choose_next, find_busy, find_waiting, note_taken, takeable
 
 T = TargetStatus
 ACTIVE = [str(T.PENDING), str(T.PROCESSING), str(T.UNCONFIRMED)]
@@ -52,9 +53,12 @@ def claim_due(
     this commit is lost.
     """
     now = tx.now()
-    turns = {} if turns is None else turns
+    turns = Turns() if turns is None else turns
     chosen: list[Row[Any]] = []
+    waiting = room.keys() if alone else find_waiting(tx, room.keys(), now)
     for platform, most in room.items():
+        if platform not in waiting:
+            continue
         left = most if places is None else min(most, places - len(chosen))
         if left <= 0:
             continue
@@ -62,11 +66,13 @@ def claim_due(
             candidates = tx.all(_lone_due([platform], now).limit(1))
         else:
             # some may be in another worker's hands by the time they are locked: others stand by in their place
-            candidates = choose(tx, platform, left, now, turns, spare=left)
+            candidates = choose_next(tx, platform, left, now, turns)[: 2 * left]
         chosen.extend(_lock(tx, candidates, left))
         if alone and chosen:
             break
-    return _lease(tx, [row.id for row in chosen], {row.post_id for row in chosen}, claim_id, lease, now)
+    claims = _lease(tx, [row.id for row in chosen], {row.post_id for row in chosen}, claim_id, lease, now)
+    note_taken(turns, chosen)
+    return claims
 
 
 def claim_named(tx: Tx, *, named: Mapping[UUID, int], claim_id: UUID, lease: timedelta) -> Taken:
@@ -75,17 +81,15 @@ def claim_named(tx: Tx, *, named: Mapping[UUID, int], claim_id: UUID, lease: tim
     A bell that is stale or doubled claims nothing, and one that is early is told. Where the account is busy, or the
     target has to run alone, the announcement is taken back, so that it is rung again in its turn.
     """
-    rows = tx.all(sa.select(targets.c.post_id).where(targets.c.id.in_(list(named)), takeable()))
+    rows = tx.all(_POSTS_OF_NAMED, ids=named)
     lock_posts(tx, sorted({row.post_id for row in rows}))
     now = tx.now()
     found = [
-        row for row in tx.all(sa.select(targets).where(targets.c.id.in_(list(named)), takeable()).order_by(targets.c.due_at))
+        row for row in tx.all(_NAMED, ids=named)
         if row.version == named[row.id] and row.due_at is not None
     ]  # fmt: skip
     early = [Early(row.id, row.ring, row.due_at) for row in found if row.due_at > now]
-    held = targets.c.account_id.in_({row.account_id for row in found})
-    busy = {row.account_id for row in tx.all(
-        sa.select(targets.c.account_id).where(held, targets.c.status == sa.literal_column("'processing'")))}  # fmt: skip
+    busy = find_busy(tx, {row.account_id for row in found})
     chosen, later = [], []
     for row in found:
         if row.due_at > now:
@@ -115,41 +119,52 @@ def _lease(
 ) -> list[Claim]:
     if not ids:
         return []
-    claimed = tx.run(
-        sa.update(targets)
-        .where(targets.c.id.in_(ids), takeable(), targets.c.due_at <= now)
-        .values(
-            status=str(T.PROCESSING), fence=targets.c.fence + 1, claim_id=claim_id, claimed_at=now,
-            lease_until=now + lease, claims=targets.c.claims + 1, announced_until=None, unheard=0, updated_at=now,
-        )
-        .returning(targets.c.id)
-    )  # fmt: skip
-    ids = [row.id for row in claimed]
+    leased = tx.all(_LEASE, ids=ids, now=now, claiming=claim_id, until=now + lease)
     summarize_posts(tx, post_ids, now)
-    return read_claims(tx, targets.c.id.in_(ids))
+    return _read_claims(tx, tx.all(_CLAIMED, ids=[row.id for row in leased]))
 
 
 def find_claims(tx: Tx, claim_id: UUID) -> list[Claim]:
     """The claims of one claiming, read back after its answer was lost."""
-    return read_claims(tx, sa.and_(targets.c.claim_id == claim_id, targets.c.status == str(T.PROCESSING)))
+    held = sa.and_(targets.c.claim_id == claim_id, targets.c.status == str(T.PROCESSING))
+    return _read_claims(tx, tx.all(_claims(held)))
 
 
 def read_claims(tx: Tx, where: sa.ColumnElement[bool]) -> list[Claim]:
     """Targets under lease as claims, with their intents, the longest waiting first."""
-    rows = tx.all(
-        sa.select(
-            targets, posts.c.scheduled_at, posts.c.correlation_id, accounts.c.host,
-        )
+    return _read_claims(tx, tx.all(_claims(where)))
+
+
+def _claims(where: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    return (
+        sa.select(targets, posts.c.scheduled_at, posts.c.correlation_id, accounts.c.host)
         .join(posts, posts.c.id == targets.c.post_id)
         .join(accounts, accounts.c.id == targets.c.account_id)
-        .where(where)
-        .order_by(targets.c.due_at)
+        .where(where).order_by(targets.c.due_at)
     )  # fmt: skip
+
+
+_CLAIMED = _claims(one_of(targets.c.id, "ids"))
+_POSTS_OF_NAMED = sa.select(targets.c.post_id).where(one_of(targets.c.id, "ids"), takeable())
+_NAMED = sa.select(targets).where(one_of(targets.c.id, "ids"), takeable()).order_by(targets.c.due_at)
+_LEASE = (
+    sa.update(targets)
+    .where(one_of(targets.c.id, "ids"), takeable(), targets.c.due_at <= sa.bindparam("now"))
+    .values(
+        status=str(T.PROCESSING), fence=targets.c.fence + 1, claim_id=sa.bindparam("claiming"),
+        claimed_at=sa.bindparam("now"), lease_until=sa.bindparam("until"), claims=targets.c.claims + 1,
+        announced_until=None, unheard=0, updated_at=sa.bindparam("now"),
+    )
+    .returning(targets.c.id)
+)  # fmt: skip
+
+
+def _read_claims(tx: Tx, rows: Sequence[Row[Any]]) -> list[Claim]:
     wanted = {one for row in rows for one in (row.open_attempt_id, row.last_attempt_id) if one}
     intents = {}
     if wanted:
-        found = sa.select(attempts.c.id, attempts.c.handles, attempts.c.intent_at).where(attempts.c.id.in_(wanted))
-        intents = {row.id: Intent(row.id, row.handles, row.intent_at) for row in tx.all(found)}
+        found = sa.select(attempts.c.id, attempts.c.handles, attempts.c.intent_at).where(one_of(attempts.c.id, "ids"))
+        intents = {row.id: Intent(row.id, row.handles, row.intent_at) for row in tx.all(found, ids=wanted)}
     return [_claim(row, intents) for row in rows]
 
 

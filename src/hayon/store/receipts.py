@@ -63,12 +63,26 @@ def keep_receipt(
             statement = sa.update(receipts).where(receipts.c.id == known.id)
             tx.run(statement.values(target_id=target.id, attempt_id=attempt_id, adopted=False, kept_at=now))
         return
-    tx.run(
-        sa.insert(receipts).values(
-            id=new_id(now), target_id=target.id, account_id=target.account_id, attempt_id=attempt_id,
-            remote_id=receipt.remote_id, url=receipt.url, published_at=receipt.published_at, kept_at=now, adopted=adopted,
-        )
-    )  # fmt: skip
+    tx.run(sa.insert(receipts).values(_row(target, receipt, attempt_id, adopted, now)))
+
+
+def keep_fresh(tx: Tx, fresh: Sequence[tuple[Row[Any], Receipt, UUID]], now: datetime) -> None:
+    """Stores receipts: of each target (its row), from the call of this attempt. Raises IntegrityError where a receipt names
+    one of these posts already."""
+    if fresh:
+        rows = [_row(target, receipt, attempt_id, False, now) for target, receipt, attempt_id in fresh]
+        tx.run(_INSERT, rows)
+
+
+_INSERT = sa.insert(receipts)
+
+
+def _row(target: Row[Any], receipt: Receipt, attempt_id: UUID | None, adopted: bool, now: datetime) -> dict[str, Any]:
+    return {
+        "id": new_id(now), "target_id": target.id, "account_id": target.account_id, "attempt_id": attempt_id,
+        "remote_id": receipt.remote_id, "url": receipt.url, "published_at": receipt.published_at, "kept_at": now,
+        "adopted": adopted,
+    }  # fmt: skip
 
 
 def find_unlocated(tx: Tx, younger_than: timedelta, limit: int) -> tuple[list[Unlocated], datetime]:

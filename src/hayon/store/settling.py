@@ -1,106 +1,84 @@
-"""The writes of one delivery, each one transaction under the fence: checkpoint, intent, absence, and the end of a try."""
+"""The last write of a delivery: how a try ended, with attempt, receipt, target, summary and notices in one transaction.
 
-from collections.abc import Mapping
-from dataclasses import replace
-from datetime import datetime, timedelta
+Tries that ended as nearly all do, with the receipt that was waited for, are written many at once.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
+from hayon.domain.allowance import Told
 from hayon.domain.lifecycle import Ended, Outcome, Settlement, Standing, TargetStatus, settle
 from hayon.domain.model import Claim, Receipt
 from hayon.domain.pacing import Patience
 from hayon.errors import LeaseLost
 from hayon.store import accounts, allowances, hosts, lateness, notices
-from hayon.store.attempts import answer_intent, append_attempt, end_attempt, open_intent, reopen_intent
+from hayon.store.attempts import answer_intent, append_attempt, end_attempt, end_received, reopen_intent
 from hayon.store.database import Tx
-from hayon.store.moves import lock_posts, move, moving, summarize_posts
-from hayon.store.receipts import find_owner, keep_receipt, list_receipts, may_adopt
+from hayon.store.intending import find_at_work
+from hayon.store.moves import complete, lock_free_posts, lock_posts, move, moving, summarize_posts
+from hayon.store.receipts import find_owner, keep_fresh, keep_receipt, list_receipts, may_adopt
 from hayon.store.schema import targets
+from hayon.store.together import ALONE, Alone, Asked, together
 
 T = TargetStatus
 ANYWHERE = frozenset(T)
+_AT_REST: Mapping[str, Any] = {"due_at": None, "message": "", "code": "", "lost_leases": 0}
+"""What the row of a completed target says beside its proof."""
 KEEPS_SLOT = frozenset({Ended.NOT_YET, Ended.INTERRUPTED})
 """It goes on where it stopped, and soon: the slot reserved for it is found again."""
 
 
-def save_checkpoint(tx: Tx, claim: Claim, checkpoint: Mapping[str, Any], lease: timedelta) -> None:
-    """Stores where the next try goes on, and renews the lease: this is progress. Raises LeaseLost under an older fence."""
-    saved = tx.run(
-        sa.update(targets)
-        .where(targets.c.id == claim.target_id, targets.c.fence == claim.fence, targets.c.status == str(T.PROCESSING))
-        .values(checkpoint=dict(checkpoint), checkpoint_version=claim.version, lease_until=tx.now() + lease)
-    )
-    if saved.rowcount != 1:
-        raise LeaseLost("Another worker delivers this by now.")
+@dataclass(frozen=True, slots=True)
+class _Try:
+    claim: Claim
+    outcome: Outcome
+    _: KW_ONLY
+    attempt_id: UUID | None
+    patience: Patience
+    told: allowances.Scoped | None = None
 
 
-def renew_lease(tx: Tx, claim: Claim, lease: timedelta) -> None:
-    """Progress without a new checkpoint: part of a large file is on its way. Never after the intent. Raises LeaseLost."""
-    renewed = tx.run(
-        sa.update(targets)
-        .where(
-            targets.c.id == claim.target_id, targets.c.fence == claim.fence, targets.c.status == str(T.PROCESSING),
-            targets.c.open_attempt_id.is_(None),
-        )
-        .values(lease_until=tx.now() + lease)
-    )  # fmt: skip
-    if renewed.rowcount != 1:
-        raise LeaseLost("Another worker delivers this by now.")
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    """A try with the receipt that its target (a row) waits for."""
+
+    target: Row[Any]
+    receipt: Receipt
+    attempt_id: UUID
+    ended: _Try
 
 
-def commit_intent(
-    tx: Tx, claim: Claim, *, handles: Mapping[str, Any], fingerprint: str, lease: timedelta, deadline: timedelta,
-    settles_within: timedelta | None,
-) -> UUID | None:  # fmt: skip
-    """Writes the intent, if fence, status and the claimed version still hold, nobody asked to stop and the account is
-    still connected; else None. Raises LeaseLost where the lease ran out meanwhile.
+def settle_tries(tx: Tx, asked: Sequence[Asked]) -> list[Settlement | Exception | Alone]:
+    """`settle_try` for those of many that brought the receipt their target waits for; the others are left out.
 
-    Once it is written, cancel and edit answer "too late". Its quiet time is counted from here.
+    Raises IntegrityError where a platform gave an id that it gave before: alone, each finds out whose it is.
     """
-    lock_posts(tx, [claim.post_id])
+    tries = [_Try(*one.args, **one.kwargs) for one in asked]
+    if not any(_own_receipt(one.outcome) for one in tries):
+        return [ALONE] * len(tries)
+    tx.wait_briefly()
+    free = lock_free_posts(tx, {one.claim.post_id for one in tries if _own_receipt(one.outcome)})
     now = tx.now()
-    target = _find_mine(tx, claim)
-    if target is None or target.version != claim.version or target.stop_asked or target.open_attempt_id is not None:
-        return None
-    if target.lease_until <= now:
-        raise LeaseLost("Preparing it took longer than the lease.")  # the sweep takes it back, and counts
-    if not accounts.still_connected(tx, claim.account_id):
-        return None
-    quiet_until = None if settles_within is None else now + deadline + settles_within
-    return open_intent(
-        tx, target, handles=handles, fingerprint=fingerprint, quiet_until=quiet_until, lease_until=now + lease, now=now
-    )
+    plain = _find_plain(tx, [one for one in tries if one.claim.post_id in free and _own_receipt(one.outcome)])
+    if plain:
+        _complete(tx, list(plain.values()), now)
+        hosts.note_answers(tx, {one.ended.claim.host for one in plain.values()})
+        allowances.keep_told(tx, _told(one.ended.told for one in plain.values()), now)
+        summarize_posts(tx, {one.target.post_id for one in plain.values()}, now)
+    settled = Settlement(T.COMPLETED, answers_intent=True, message="")
+    written = {
+        id(one.ended) for one in plain.values()
+    }  # of one target two answers may come at once: only one is written here
+    return [settled if id(one) in written else ALONE for one in tries]
 
 
-def record_absence(tx: Tx, claim: Claim, lease: timedelta) -> datetime | TargetStatus | None:
-    """The platform shows nothing of the open intent. Whether that counts is decided here, by the database's clock.
-
-    The target's new status if it answers the intent (`processing`: go on; `cancelled`: a stop was asked); the time at
-    which it would count, if it is too early; None if it never counts. A person who said "it is not there" has answered
-    that question already. Raises LeaseLost under an older fence.
-    """
-    with moving(tx, [claim.post_id]) as now:
-        target = _find_mine(tx, claim)
-        if target is None or target.open_attempt_id is None:
-            raise LeaseLost("Another worker delivers this by now.")
-        permitted = target.permitted_attempt_id == target.open_attempt_id
-        if not permitted and target.quiet_until is None:
-            return None
-        if not permitted and target.quiet_until > now:
-            early: datetime = target.quiet_until
-            return early
-        values = answer_intent(tx, target.open_attempt_id, "person" if permitted else "absence", now)
-        if target.stop_asked:
-            append_attempt(tx, target, ended="absent", message="Nothing went live; stopped as asked.", now=now)
-            move(tx, target.id, T.CANCELLED, since={T.PROCESSING}, now=now, raise_fence=True, due_at=None, **values)
-            return T.CANCELLED
-        tx.run(sa.update(targets).where(targets.c.id == target.id).values(lease_until=now + lease, looks=0, **values))
-        return T.PROCESSING
-
-
+@together(settle_tries, pause=0.01)
 def settle_try(
     tx: Tx, claim: Claim, outcome: Outcome, *, attempt_id: UUID | None, patience: Patience,
     told: allowances.Scoped | None = None,
@@ -110,8 +88,8 @@ def settle_try(
 
     `told`: what its answer told of how much is left.
     """
-    own_answer = outcome.receipt is not None and not outcome.adopted
-    adopter = _find_adopter(tx, claim, outcome.receipt) if own_answer and outcome.receipt else None
+    own_answer = _own_receipt(outcome)
+    adopter = _find_adopter(tx, claim, own_answer) if own_answer else None
     with moving(tx, [claim.post_id, *([adopter.post_id] if adopter else [])]) as now:
         target = tx.first(sa.select(targets).where(targets.c.id == claim.target_id))
         if target is None:
@@ -179,14 +157,6 @@ def _tell_others(tx: Tx, target: Row[Any], outcome: Outcome, settlement: Settlem
         allowances.call_next(tx, of_account, now)
 
 
-def _find_mine(tx: Tx, claim: Claim) -> Row[Any] | None:
-    return tx.first(
-        sa.select(targets).where(
-            targets.c.id == claim.target_id, targets.c.fence == claim.fence, targets.c.status == str(T.PROCESSING)
-        )
-    )
-
-
 def _standing(target: Row[Any]) -> Standing:
     return Standing(
         intent_open=target.open_attempt_id is not None, doubted=target.doubted, stop_asked=target.stop_asked,
@@ -202,6 +172,41 @@ def _write_try(tx: Tx, target: Row[Any], attempt_id: UUID | None, outcome: Outco
         append_attempt(tx, target, **told, http_status=outcome.http_status, now=now)
     else:
         end_attempt(tx, attempt_id, **told, http_status=outcome.http_status, now=now)
+
+
+def _own_receipt(outcome: Outcome) -> Receipt | None:
+    """That of the call itself, and not one that was found by looking."""
+    return None if outcome.adopted else outcome.receipt
+
+
+def _find_plain(tx: Tx, tries: Sequence[_Try]) -> dict[UUID, _Plain]:
+    """Those whose target still waits for exactly this answer, by target."""
+    rows = find_at_work(tx, [one.claim.target_id for one in tries])
+    found: dict[UUID, _Plain] = {}
+    for one in tries:
+        target, receipt, attempt_id = rows.get(one.claim.target_id), _own_receipt(one.outcome), one.attempt_id
+        if target is None or receipt is None or attempt_id is None:
+            continue
+        frees = one.told is not None and not all(one.told.values())  # it says that something is not scarce any more
+        if target.fence == one.claim.fence and target.open_attempt_id == attempt_id and not frees:
+            found[target.id] = _Plain(target, receipt, attempt_id, one)
+    return found
+
+
+def _told(answers: Iterable[allowances.Scoped | None]) -> allowances.Scoped:
+    """All that these answers told, by scope; of what was told twice the later one."""
+    told: dict[str, dict[str, Told]] = {}
+    for answer in answers:
+        for scope, many in (answer or {}).items():
+            told.setdefault(scope, {}).update({one.name: one for one in many})
+    return {scope: list(many.values()) for scope, many in told.items()}
+
+
+def _complete(tx: Tx, plain: Sequence[_Plain], now: datetime) -> None:
+    """What `_settle_receipt` does for one, where nothing stands in the way."""
+    keep_fresh(tx, [(one.target, one.receipt, one.attempt_id) for one in plain], now)
+    values = end_received(tx, [(one.attempt_id, one.ended.outcome) for one in plain], now)
+    complete(tx, [(one.target, {**_AT_REST, **values, **_proof(one.receipt)}) for one in plain], now)
 
 
 def _settle_receipt(
@@ -228,7 +233,7 @@ def _settle_receipt(
         notices.published_twice(tx, target.user_id, target.post_id, target.id, links, now)
     move(
         tx, target.id, T.COMPLETED, since=ANYWHERE, now=now, raise_fence=True,
-        due_at=None, message="", code="", lost_leases=0, **values,
+        **_AT_REST, **values,
     )  # fmt: skip
     return Settlement(T.COMPLETED, answers_intent=True, message="" if mine else "It came after the lease had ended.")
 

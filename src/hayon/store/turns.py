@@ -3,15 +3,18 @@
 Claiming (embedded broker) and announcing (RabbitMQ) choose by the same function.
 """
 
-from collections.abc import Collection, MutableMapping, Sequence
-from datetime import datetime
+import functools
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
-from hayon.store.database import Tx
+from hayon.store.database import Moment, Tx
+from hayon.store.listed import one_of
 from hayon.store.schema import targets
 
 LOOK = 200
@@ -21,8 +24,29 @@ STEPS = 500
 
 BEHIND_ALL = UUID(int=2**128 - 1)
 
-Turns = MutableMapping[str, tuple[UUID, UUID]]
-"""By platform: author and account at which the last walk ended. Kept by whoever chooses, between choices."""
+KEPT = timedelta(milliseconds=100)
+"""How long a choice holds: nobody who comes waits longer for being seen."""
+
+
+@dataclass(slots=True)
+class Choice:
+    """What is left of a choice made `at`, the accounts that were walked past for it, and whose turn it was since."""
+
+    at: datetime
+    left: list[Row[Any]]
+    walked: Sequence[Row[Any]]
+    served: set[UUID] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Turns:
+    """What whoever chooses keeps from one choice to the next, by platform.
+
+    `ends`: author and account at which the last walk ended. `chosen`: the last choice that claims are made from.
+    """
+
+    ends: dict[str, tuple[UUID, UUID]] = field(default_factory=dict)
+    chosen: dict[str, Choice] = field(default_factory=dict)
 
 
 def takeable(table: sa.FromClause = targets) -> sa.ColumnElement[bool]:
@@ -31,7 +55,7 @@ def takeable(table: sa.FromClause = targets) -> sa.ColumnElement[bool]:
     return sa.and_(table.c.status.in_(words), table.c.held_at.is_(None))
 
 
-def is_announced(now: datetime, table: sa.FromClause = targets) -> sa.ColumnElement[bool]:
+def is_announced(now: datetime | sa.BindParameter[Any], table: sa.FromClause = targets) -> sa.ColumnElement[bool]:
     """Whether a bell that was rung for this row still counts: none for another due time or version does."""
     return sa.and_(
         table.c.announced_until.is_not(None), table.c.announced_until > now,
@@ -52,30 +76,71 @@ def choose(
     """
     if limit <= 0:
         return []
-    free = _Free(platform, until, unannounced)
-    rows, walked = list(tx.all(free.oldest())), []
+    chosen, walked = _choose(tx, platform, until, turns, unannounced)
+    if walked:
+        _note_end(turns, platform, walked, {row.user_id for row in chosen[:limit]})
+    return chosen[: limit + spare]
+
+
+def _choose(
+    tx: Tx, platform: str, until: datetime, turns: Turns, unannounced: datetime | None = None
+) -> tuple[list[Row[Any]], Sequence[Row[Any]]]:
+    """All that can be chosen at this look, in order; and the accounts that were walked past, where it took a walk."""
+    announcing = unannounced is not None
+    asked = {"platform": platform, "until": until, "now": unannounced}
+    rows, walked = list(tx.run(_oldest(announcing, LOOK), asked)), []
     if len(rows) == LOOK:
-        walked = list(tx.all(free.walk(turns.get(platform))))
+        ended = turns.ends.get(platform)
+        if ended is not None:
+            asked |= {"author": ended[0], "account": ended[1]}
+        walked = list(tx.run(_walk(announcing, ended is not None, STEPS), asked))
         rows = [*(row for row in walked if row.due_at <= until), *rows]
     firsts: dict[UUID, Row[Any]] = {}
     for row in rows:
         if row.account_id not in firsts or row.due_at < firsts[row.account_id].due_at:
             firsts[row.account_id] = row
-    busy = _busy(tx, list(firsts), unannounced)
+    busy = find_busy(tx, list(firsts), unannounced)
     row_of_authors = list(dict.fromkeys(row.user_id for row in walked))
-    chosen = in_rounds([row for account_id, row in firsts.items() if account_id not in busy], row_of_authors)
-    if walked:
-        _note_end(turns, platform, walked, {row.user_id for row in chosen[:limit]})
-    return chosen[: limit + spare]
+    return in_rounds([row for account_id, row in firsts.items() if account_id not in busy], row_of_authors), walked
+
+
+def choose_next(tx: Tx, platform: str, limit: int, now: datetime, turns: Turns) -> list[Row[Any]]:
+    """As `choose`, for claims, with all that may stand in; from what is left of the last choice where that is young and long
+    enough: choosing looks at hundreds of rows, and a busy worker asks for a few of them many times a second. Whoever took
+    some says so (`note_taken`)."""
+    last = turns.chosen.get(platform)
+    if (
+        last is not None and timedelta(0) <= now - last.at <= KEPT and len(last.left) >= limit
+    ):  # not where the clock went back
+        busy = find_busy(tx, [row.account_id for row in last.left])
+        waiting = {row.id for row in tx.all(_STILL, ids=[row.id for row in last.left])}
+        last.left = [row for row in last.left if row.account_id not in busy and row.id in waiting]
+        if len(last.left) >= limit:
+            return last.left
+    chosen, walked = _choose(tx, platform, now, turns)
+    turns.chosen[platform] = Choice(now, chosen, walked)
+    return chosen
+
+
+def note_taken(turns: Turns, taken: Sequence[Row[Any]]) -> None:
+    """These rows were claimed: the next walk begins behind the last author who had a turn."""
+    ids = {row.id for row in taken}
+    for platform, choice in turns.chosen.items():
+        mine = [row for row in choice.left if row.id in ids]
+        if mine:
+            choice.left = [row for row in choice.left if row.id not in ids]
+            choice.served |= {row.user_id for row in mine}
+            if choice.walked:
+                _note_end(turns, platform, choice.walked, choice.served)
 
 
 def _note_end(turns: Turns, platform: str, walked: Sequence[Row[Any]], served: Collection[UUID]) -> None:
     """The next walk begins behind the last author who had a turn; behind all, where nobody could have one."""
     last = next((row for row in reversed(walked) if row.user_id in served), walked[-1])
     if last.user_id == walked[-1].user_id and len(walked) < STEPS:
-        turns.pop(platform, None)  # the end of the row of authors: begin at the first
+        turns.ends.pop(platform, None)  # the end of the row of authors: begin at the first
     else:
-        turns[platform] = (last.user_id, BEHIND_ALL)
+        turns.ends[platform] = (last.user_id, BEHIND_ALL)
 
 
 def in_rounds(rows: Collection[Row[Any]], row_of_authors: Sequence[UUID] = ()) -> list[Row[Any]]:
@@ -90,72 +155,105 @@ def in_rounds(rows: Collection[Row[Any]], row_of_authors: Sequence[UUID] = ()) -
     return [row for *_, row in sorted(ranked, key=lambda one: one[:2])]
 
 
-class _Free:
-    """The statements that find what nobody has in hand."""
+def find_waiting(tx: Tx, platforms: Collection[str], until: datetime) -> set[str]:
+    """Those of these platforms on which anything is due at `until`."""
+    return {row.platform for row in tx.all(_find_waiting(tuple(platforms)), until=until)}
 
-    def __init__(self, platform: str, until: datetime, unannounced: datetime | None) -> None:
-        self._platform = platform
-        self._until = until
-        self._unannounced = unannounced
 
-    def oldest(self) -> sa.Select[Any]:
-        """The longest waiting, whoever's they are."""
-        return (
-            sa.select(*_columns(targets))
-            .where(*self._waits(targets), targets.c.due_at <= self._until)
-            .order_by(targets.c.due_at)
-            .limit(LOOK)
-        )
+@functools.cache
+def _find_waiting(platforms: tuple[str, ...]) -> sa.CompoundSelect[Any]:
+    due = sa.and_(takeable(), targets.c.due_at <= sa.bindparam("until"), targets.c.lost_leases == 0)
+    return sa.union_all(*(
+        sa.select(sa.literal(one).label("platform"))
+        .where(sa.exists(sa.literal(1)).where(targets.c.platform == one, due).correlate(None))
+        for one in platforms
+    ))  # fmt: skip
 
-    def walk(self, after: tuple[UUID, UUID] | None) -> sa.Select[Any]:
-        """The longest waiting row of each account, from one author to the next; some are not due yet.
 
-        Each step is one look into the index (author, account, due time), however many rows an account has.
-        """
-        start = targets.alias("start")
-        first = self._next(start, None if after is None else sa.tuple_(*map(sa.literal, after)))
-        row = targets.alias("row")
-        walk = (
-            sa.select(*_columns(row), sa.literal(1).label("step")).where(row.c.id == first).cte("walk", recursive=True)
-        )
-        following, ahead = targets.alias("following"), targets.alias("ahead")
-        onward = self._next(ahead, sa.tuple_(walk.c.user_id, walk.c.account_id)).correlate(walk)
-        walk = walk.union_all(
-            sa.select(*_columns(following), walk.c.step + 1)
-            .join_from(walk, following, following.c.id == onward)
-            .where(walk.c.step < STEPS)
-        )
-        return sa.select(walk).order_by(walk.c.step)
+@functools.cache
+def _oldest(announcing: bool, look: int) -> sa.Select[Any]:
+    """The longest waiting, whoever's they are."""
+    return (
+        sa.select(*_columns(targets))
+        .where(*_waits(targets, announcing), targets.c.due_at <= sa.bindparam("until"))
+        .order_by(targets.c.due_at)
+        .limit(look)
+    )
 
-    def _next(self, table: sa.FromClause, after: sa.ColumnElement[Any] | None) -> sa.ScalarSelect[Any]:
-        found = sa.select(table.c.id).where(*self._waits(table))
-        if after is not None:
-            found = found.where(sa.tuple_(table.c.user_id, table.c.account_id) > after)
-        return found.order_by(table.c.user_id, table.c.account_id, table.c.due_at).limit(1).scalar_subquery()
 
-    def _waits(self, table: sa.FromClause) -> Sequence[sa.ColumnElement[bool]]:
-        waits = [
-            takeable(table),
-            table.c.platform == self._platform,
-            table.c.due_at.is_not(None),
-            table.c.lost_leases == 0,
-        ]
-        if self._unannounced is not None:
-            waits.append(sa.not_(sa.func.coalesce(is_announced(self._unannounced, table), sa.false())))
-        return waits
+@functools.cache
+def _walk(announcing: bool, onward: bool, steps: int) -> sa.Select[Any]:
+    """The longest waiting row of each account, from one author to the next; some are not due yet.
+
+    Each step is one look into the index (author, account, due time), however many rows an account has. `onward`: behind
+    where the last walk ended, else from the first author.
+    """
+    start = targets.alias("start")
+    behind = (sa.bindparam("author", type_=sa.Uuid()), sa.bindparam("account", type_=sa.Uuid()))
+    first = _next(start, announcing, behind if onward else None)
+    row = targets.alias("row")
+    walk = sa.select(*_columns(row), sa.literal(1).label("step")).where(row.c.id == first).cte("walk", recursive=True)
+    following, ahead = targets.alias("following"), targets.alias("ahead")
+    found = _next(ahead, announcing, (walk.c.user_id, walk.c.account_id), walk)
+    walk = walk.union_all(
+        sa.select(*_columns(following), walk.c.step + 1)
+        .join_from(walk, following, following.c.id == found)
+        .where(walk.c.step < steps)
+    )
+    return sa.select(walk).order_by(walk.c.step)
+
+
+def _next(
+    table: sa.FromClause, announcing: bool, after: tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]] | None,
+    walk: sa.FromClause | None = None,
+) -> sa.ColumnElement[Any]:  # fmt: skip
+    """The first row of the next account: of the same author, else of the next one. Two looks, each of which any database
+    finds in the index; compared as one pair, SQLite passes by all that the author has."""
+
+    def first(*conditions: sa.ColumnElement[bool]) -> sa.ScalarSelect[Any]:
+        found = sa.select(table.c.id).where(*_waits(table, announcing), *conditions)
+        found = found.order_by(table.c.user_id, table.c.account_id, table.c.due_at).limit(1)
+        return (found if walk is None else found.correlate(walk)).scalar_subquery()
+
+    if after is None:
+        return first()
+    author, account = after
+    return sa.func.coalesce(
+        first(table.c.user_id == author, table.c.account_id > account), first(table.c.user_id > author)
+    )
+
+
+def _waits(table: sa.FromClause, announcing: bool) -> Sequence[sa.ColumnElement[bool]]:
+    """What nobody has in hand."""
+    waits = [
+        takeable(table), table.c.platform == sa.bindparam("platform"), table.c.due_at.is_not(None),
+        table.c.lost_leases == 0,
+    ]  # fmt: skip
+    if announcing:
+        waits.append(sa.not_(sa.func.coalesce(is_announced(sa.bindparam("now", type_=Moment()), table), sa.false())))
+    return waits
 
 
 def _columns(table: sa.FromClause) -> list[sa.ColumnElement[Any]]:
     return [table.c[name] for name in ("id", "post_id", "user_id", "account_id", "due_at")]
 
 
-def _busy(tx: Tx, account_ids: Collection[UUID], unannounced: datetime | None) -> set[UUID]:
+def find_busy(tx: Tx, account_ids: Collection[UUID], unannounced: datetime | None = None) -> set[UUID]:
     """The accounts that have a target in hand already, or on its way to a worker."""
     if not account_ids:
         return set()
-    mine = targets.c.account_id.in_(account_ids)
-    held = sa.select(targets.c.account_id).where(mine, targets.c.status == sa.literal_column("'processing'"))
-    if unannounced is not None:
-        under_way = sa.select(targets.c.account_id).where(mine, takeable(), is_announced(unannounced))
-        return {row.account_id for row in tx.all(held.union(under_way))}
-    return {row.account_id for row in tx.all(held.distinct())}
+    if unannounced is None:
+        return {row.account_id for row in tx.all(_HELD, ids=account_ids)}
+    return {row.account_id for row in tx.all(_HELD_OR_UNDER_WAY, ids=account_ids, now=unannounced)}
+
+
+_STILL = sa.select(targets.c.id).where(one_of(targets.c.id, "ids"), takeable())
+_HELD = (
+    sa.select(targets.c.account_id)
+    .where(one_of(targets.c.account_id, "ids"), targets.c.status == sa.literal_column("'processing'"))
+    .distinct()
+)
+_HELD_OR_UNDER_WAY = _HELD.union(
+    sa.select(targets.c.account_id)
+    .where(one_of(targets.c.account_id, "ids"), takeable(), is_announced(sa.bindparam("now", type_=Moment())))
+)  # fmt: skip
