@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from hayon.wiring import Hayon
 
 SIGNS = (signal.SIGTERM, signal.SIGINT)
+COLLECTED_AFTER = 20_000
+"""Objects. A delivery makes some hundreds of them and leaves no circles: looked through as often as Python would by itself,
+they cost a tenth of all the work (docs/decisions/0019)."""
 
 Told = tuple[dict[str, str], str]
 """What a program may want to know once we are ready, and the same in words for a person."""
@@ -90,6 +93,7 @@ async def _live(settings: Settings, opening: Opening, names: Collection[str]) ->
         async with opening as (hayon, welcome):
             is_open = True
             gc.freeze()  # what is there now stays to the end: no collection looks through it again
+            gc.set_threshold(COLLECTED_AFTER, 10, 10)
 
             def ready(url: str) -> None:
                 if not settings.public_url:

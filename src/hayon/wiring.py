@@ -280,7 +280,7 @@ def open_outgoing(settings: Settings) -> Outgoing:
     return Outgoing(
         identity=f"Hayon/{__version__}", timeout_seconds=settings.call_deadline.total_seconds(),
         trusted_origins=[address for address in named if address], own_origins=own,
-        allow_private_addresses=settings.allow_private_addresses,
+        allow_private_addresses=settings.allow_private_addresses, per_host=max(256, settings.worker_slots),
     )  # fmt: skip
 
 

@@ -141,6 +141,7 @@ async def test_a_name_that_moves_inside_after_it_was_looked_up_leads_nowhere(
     make_outgoing: Callable[..., Outgoing], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wire, "_NAMES_SECONDS", 0)
+    monkeypatch.setattr(wire, "_KEEP_FOR_COMMIT_SECONDS", 0)  # each call looks the name up and connects anew
     asked = chain([["127.0.0.2"], ["127.0.0.1"], ["127.0.0.1", "127.0.0.2"]], repeat(["127.0.0.1"]))
 
     async def resolver(host: str) -> Sequence[str]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from hayon.errors import Rejected
-from hayon.outgoing import Outgoing, Part, Request
+from hayon.outgoing import Outgoing, Part, Request, wire
 from tests.outgoing.peer import Peer, answer_with
 
 
@@ -112,15 +112,22 @@ async def test_redirects_are_answers(outgoing: Outgoing) -> None:
     assert (answer.status, answer.headers["location"], len(peer.requests)) == (307, "/elsewhere", 1)
 
 
-async def test_kept_connections_are_used_again_but_never_for_a_commit(outgoing: Outgoing) -> None:
+async def test_a_commit_uses_no_connection_that_was_idle_for_longer_than_a_second(
+    make_outgoing: Callable[..., Outgoing], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor one of other calls: those are kept for longer."""
+    assert wire._KEEP_FOR_COMMIT_SECONDS == 1.0
+    monkeypatch.setattr(wire, "_KEEP_FOR_COMMIT_SECONDS", 0.2)
+    outgoing = make_outgoing()
     async with Peer() as peer:
-        for _ in range(3):
+        for pause in (0, 0, 0.4):
+            await asyncio.sleep(pause)
             await outgoing.send(Request("POST", peer.url, json={}))
-        for _ in range(2):
+        for pause in (0, 0, 0.4):
+            await asyncio.sleep(pause)
             await outgoing.send(Request("POST", peer.url, json={}), commit=True)
         await outgoing.send(Request("POST", peer.url, json={}))
-    assert [arrived.connection for arrived in peer.requests] == [1, 1, 1, 2, 3, 1]
-    assert [arrived.headers.get("connection") for arrived in peer.requests] == [None] * 3 + ["close"] * 2 + [None]
+    assert [arrived.connection for arrived in peer.requests] == [1, 1, 1, 2, 2, 3, 1]
 
 
 @pytest.mark.parametrize(

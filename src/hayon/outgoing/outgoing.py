@@ -74,7 +74,8 @@ class Outgoing:
     async def send(self, request: Request, *, deadline: Deadline | None = None, commit: bool = False) -> Answer:
         """The answer to one request, whatever its status.
 
-        `commit` is for the irreversible call: a connection of its own, so that no stale one can make it look sent.
+        `commit` is for the irreversible call: no connection that was idle for longer than a second, so that no stale one can
+        make it look sent.
         The deadline is `timeout_seconds` from now if none is given (longer where a body is streamed, as long as it goes
         on), and is checked once more when the connection stands, before the first byte.
 
@@ -84,14 +85,14 @@ class Outgoing:
         """
         url, guarded = self._read(request)
         deadline = deadline or Deadline.after(self._timeout_seconds + streamed_bytes(request) / _SLOWEST)
-        return await self._exchange(request, url, deadline, guarded=guarded, fresh=commit)
+        return await self._exchange(request, url, deadline, guarded=guarded, commit=commit)
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncIterator[StreamedAnswer]:
         """The answer to one request, its body as it comes: for files that memory should not hold. Raises as `send` does."""
         url, guarded = self._read(request)
         deadline = Deadline.after(self._timeout_seconds)
-        session = self._open(url, guarded=guarded, fresh=False)
+        session = self._open(url, guarded=guarded, commit=False)
         way = Passage(deadline)
         with tell_call(request.method, url) as call:
             beginning = _begin(session, request, url, way, self._timeout_seconds)
@@ -170,19 +171,19 @@ class Outgoing:
         for names in self._names:
             names.close()
 
-    def _open(self, url: URL, *, guarded: bool, fresh: bool) -> aiohttp.ClientSession:
+    def _open(self, url: URL, *, guarded: bool, commit: bool) -> aiohttp.ClientSession:
         """One session for each kind of way, so that no connection of one is ever used by another."""
         if self._closed:
             raise Unreachable("This process is stopping; nothing was sent.", host=_name(url))
-        if (guarded, fresh) not in self._sessions:
+        if (guarded, commit) not in self._sessions:
             lookup = self._resolver
             if lookup is None:
                 lookup = Names()
                 self._names.append(lookup)
-            self._sessions[guarded, fresh] = open_session(
-                identity=self._identity, lookup=lookup, guarded=guarded, fresh=fresh, per_host=self._per_host
+            self._sessions[guarded, commit] = open_session(
+                identity=self._identity, lookup=lookup, guarded=guarded, commit=commit, per_host=self._per_host
             )
-        return self._sessions[guarded, fresh]
+        return self._sessions[guarded, commit]
 
     async def _exchange(
         self,
@@ -191,11 +192,11 @@ class Outgoing:
         deadline: Deadline,
         *,
         guarded: bool,
-        fresh: bool = False,
+        commit: bool = False,
         kinds: tuple[str, ...] | None = None,
         cut: bool = False,
     ) -> Answer:
-        session = self._open(url, guarded=guarded, fresh=fresh)
+        session = self._open(url, guarded=guarded, commit=commit)
         way = Passage(deadline)
         with tell_call(request.method, url) as call:
             asking = _ask(session, request, url, way, self._timeout_seconds, kinds=kinds, cut=cut)

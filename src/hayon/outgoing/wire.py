@@ -24,6 +24,8 @@ CONNECT_SECONDS = 10.0
 _KEEP_ALIVE_SECONDS = (
     4.0  # shorter than the 5 s after which common servers hang up: a stale connection looks like a lost answer
 )
+_KEEP_FOR_COMMIT_SECONDS = 1.0
+"""How long a connection may have been idle and still take a call that cannot be taken back (docs/decisions/0019)."""
 _NAMES_SECONDS = 10
 _LARGEST_HEADER = 32_768
 _PIECE = 65_536
@@ -43,17 +45,16 @@ class Passage:
 passage: ContextVar[Passage] = ContextVar("passage")
 
 
-def open_session(*, identity: str, lookup: Lookup, guarded: bool, fresh: bool, per_host: int) -> aiohttp.ClientSession:
+def open_session(*, identity: str, lookup: Lookup, guarded: bool, commit: bool, per_host: int) -> aiohttp.ClientSession:
     """A session without memory: no cookies, no proxies from the environment, the same headers on every request.
 
-    `guarded` refuses every address that is not public, at the moment its socket is made. `fresh` gives each request
-    a connection of its own.
+    `guarded` refuses every address that is not public, at the moment its socket is made. `commit`: for calls that cannot
+    be taken back, which use no connection that was idle for longer than a second.
     """
     connector = _Connector(
         resolver=_Resolver(lookup),
         socket_factory=_public_socket if guarded else None,
-        force_close=fresh,
-        keepalive_timeout=None if fresh else _KEEP_ALIVE_SECONDS,
+        keepalive_timeout=_KEEP_FOR_COMMIT_SECONDS if commit else _KEEP_ALIVE_SECONDS,
         ttl_dns_cache=_NAMES_SECONDS,
         limit=0,
         limit_per_host=per_host,
@@ -115,6 +116,9 @@ class Body(aiohttp.Payload):
         for start in range(0, len(view), _PIECE):
             if self._deadline.passed():
                 raise TimeoutError
+            if len(view) <= _PIECE:
+                await writer.write(view)  # it fits into what a socket takes at once: there is nothing to wait for
+                return
             async with asyncio.timeout(self._stall_seconds):
                 await writer.write(view[start : start + _PIECE])
 
@@ -144,6 +148,10 @@ class _Connector(aiohttp.TCPConnector):
     ) -> aiohttp.connector.Connection:
         """A connection that stands; the last moment at which it is certain that nothing was sent."""
         connection = await super().connect(req, traces, timeout)
+        while connection.protocol is not None and connection.protocol.should_close:
+            # something came while it was idle: the next call would take it for its own answer
+            connection.close()
+            connection = await super().connect(req, traces, timeout)
         way = passage.get()
         if way.deadline.passed():
             connection.close()
