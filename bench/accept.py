@@ -26,7 +26,7 @@ from bench.author import APART, PLATFORMS, Author, tomorrow, write_author
 from bench.bare import copy_rows
 from bench.firing import Fired, Order
 from bench.judge import percentile
-from bench.load import _process
+from bench.process import run_process
 from bench.result import Column, Result, Row, Table, Verdict
 from bench.rounds import Bench, Figures, Form, interleaved
 from bench.servers import Servers
@@ -155,7 +155,7 @@ async def _stage(setup: str, servers: Servers) -> AsyncIterator[dict[str, Staged
         bell = "embedded://"
         if "Rabbit" in setup:
             bell = servers.rabbitmq.url(stack.enter_context(servers.vhost()))
-        ledger = await stack.enter_async_context(_process(["-m", "bench.ledger", "--latency", "0.05"], {}))
+        ledger = await stack.enter_async_context(run_process(["-m", "bench.ledger", "--latency", "0.05"], {}))
         new = partial(_new_database, stack, folder, None if setup == "SQLite" else servers)
         first = new("")
         author = await write_author(first, Vault([secret]), ledger["url"])
@@ -167,8 +167,8 @@ async def _stage(setup: str, servers: Servers) -> AsyncIterator[dict[str, Staged
             } for number, url in enumerate(urls)
         ]  # fmt: skip
         places[0]["HAYON_BROKER_URL"] = bell
-        hayon = await stack.enter_async_context(_process(["-m", "hayon.cli", "serve"], places[0]))
-        nothing = await stack.enter_async_context(_process(["-m", "bench.silent"], places[1]))
+        hayon = await stack.enter_async_context(run_process(["-m", "hayon.cli", "serve"], places[0]))
+        nothing = await stack.enter_async_context(run_process(["-m", "bench.silent"], places[1]))
         staged = {
             HAYON: Staged(f"{hayon['url']}/api/posts", urls[0], author, hayon["pid"]),
             SILENT: Staged(f"{nothing['url']}{silent.PATH}", urls[1], author, nothing["pid"]),

@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from yarl import URL
 
 from bench.author import APART, PLATFORMS, Author, tomorrow, write_author
-from bench.load import _process
+from bench.process import run_process
 from bench.result import Column, Result, Row, Table, Verdict
 from bench.rounds import SEED, Bench, Figures, Form, interleaved
 from bench.staging import Rows
@@ -174,7 +174,7 @@ async def _measure(one: Filled, times: int) -> Figures:
             "HAYON_DATA_DIR": folder, "HAYON_PORT": "0", "HAYON_LOG": "json", "HAYON_DATABASE_URL": one.url,
             "HAYON_SECRET_KEY": one.secret,
         }  # fmt: skip
-        async with _process(["-m", "hayon.cli", "serve"], surroundings) as hayon:
+        async with run_process(["-m", "hayon.cli", "serve"], surroundings) as hayon:
             headers = {"Authorization": f"Bearer {one.author.key}"}
             async with aiohttp.ClientSession(hayon["url"], headers=headers) as session:
                 figures |= await _ask_all(session, one, times)

@@ -224,6 +224,8 @@ class StagedHayon:
             "HAYON_DATABASE_URL": self.rows.url.render_as_string(hide_password=False), "HAYON_MASTODON_URL": self.work.ledger_url,
             # all calls go to one platform, and a worker keeps half of its slots free for the others
             "HAYON_WORKER_SLOTS": str(2 * self.work.in_flight), "HAYON_LINK_CARDS": "false",
+            # bells of one platform that are under way at once: enough for all that its workers take in hand
+            "HAYON_WINDOW": str(max(128, 2 * self.work.in_flight * self.work.workers)),
             **({"HAYON_BROKER_URL": self.broker_url} if self.broker_url else {}),
         }  # fmt: skip
         log = self.folder / f"{part}-{len(self.started)}"

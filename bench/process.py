@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @asynccontextmanager
-async def _process(arguments: list[str], more: dict[str, str]) -> AsyncIterator[dict[str, Any]]:
+async def run_process(arguments: list[str], more: dict[str, str]) -> AsyncIterator[dict[str, Any]]:
     """A process of ours that says in one line of JSON where it is; stopped at the end, however that comes."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HAYON_")}
     started = await asyncio.create_subprocess_exec(
