@@ -43,6 +43,20 @@ least and the greatest in brackets where there is more than one. Arrivals are co
 at which the load was ready. Database and broker are those of Debian, with `fsync` on, and are fresh for each run.
 """
 
+CAUSES = """## What stands in the way
+
+Where a target does not hold, one cause stands behind nearly all of it: what a target costs one processor. It is spread thinly; `bench/results/profile.txt`
+(py-spy, 512 in flight, PostgreSQL) names it. For one target Hayon reads the post, the account, what it may still do and who is
+next, opens a sealed credential, holds the words against the rules, and writes nine rows (claim, intent, attempt, receipt, status, the post's
+summary, a notice, the allowance), where a peer here writes two and reads none. Many targets share the transactions for that
+([decision 19](decisions/0019-what-many-ask-for-at-once.md)): some eighty at 512 in flight, ten to twenty at 64, where the fixed cost of
+a statement therefore weighs more. Two cores carry the worker, the database, the broker and the platform together; the ceiling of
+64 calls of 50 ms (1,280 a second) is beyond what they can do at this cost.
+
+Taking posts in is bound the same way: two transactions through SQLAlchemy and FastAPI's reading of a request make more than half of it.
+Of what grows, the search for a rare word has no index: one that serves every script would make each new post dearer.
+"""
+
 NOTHING = "Nothing is measured yet: `bench/results/` is empty.\n"
 
 
@@ -61,13 +75,13 @@ def write_page(folder: Path = RESULTS, page: Path = PAGE) -> None:
     if not found:
         page.write_text(f"{HEAD}\n{NOTHING}", encoding="utf-8")
         return
-    parts = [HEAD, _summary([result for result, _ in found])]
+    parts = [HEAD, _summary([result for result, _ in found]), CAUSES]
     machines: list[dict[str, str]] = []
     for result, machine in found:
         parts.append(_part(result, machine))
         if _lasting(machine) not in [_lasting(one) for one in machines]:
             machines.append(machine)
-    parts.insert(2, _machines(machines))
+    parts.insert(3, _machines(machines))
     page.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
 
 

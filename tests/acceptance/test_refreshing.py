@@ -38,7 +38,7 @@ def test_two_processes_refresh_once_and_publish_all_once(six: Six, platform: str
 
     def settled() -> dict[str, int]:
         told = {name: process.output() for name, process in workers.items()}
-        return {name: words.count('"status": "completed"') for name, words in told.items()}
+        return {name: words.count('"status":"completed"') for name, words in told.items()}
 
     deadline = time.monotonic() + 120
     while max(settled().values()) < ENOUGH:

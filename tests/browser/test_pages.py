@@ -104,4 +104,5 @@ def test_every_place_is_reached_on_a_phone(person: Person) -> None:
         expect(page.get_by_role("navigation", name="Pages").locator("[aria-current=page]")).to_have_attribute(
             "href", str(address)
         )
+        page.wait_for_load_state()  # its styles are there
         assert sideways(page) == []

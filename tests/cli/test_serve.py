@@ -86,7 +86,7 @@ def test_a_duty_that_dies_ends_it(start_process: Start, tmp_path: Path) -> None:
         sys.executable, "-c", ONE_DUTY_DIES, "serve", env=_settings(tmp_path), ready_within_seconds=None
     )
     assert process.wait() == 1
-    assert '"duty": "sweep"' in process.output()
+    assert '"duty":"sweep"' in process.output()
     assert "the sweep has died" in process.output()
 
 

@@ -15,6 +15,7 @@ from hayon.domain.model import Receipt
 from hayon.errors import DatabaseUnreachable, LeaseLost
 from hayon.store import gathering, intending, settling
 from hayon.store.database import Tx
+from hayon.store.receipts import keep_receipt
 from hayon.store.schema import attempts, notices, posts, receipts, targets, users
 from hayon.store.together import ALONE, Asked, together
 from tests.delivery.conftest import *  # noqa: F403 - the heart on each database
@@ -251,6 +252,24 @@ async def test_one_id_for_two_posts_settles_one_of_them(house: House) -> None:
         await receive(house, claims[left], ids[left], "the same")
     statuses = await house.rows("SELECT status, count(*) AS targets FROM targets GROUP BY status ORDER BY status")
     assert [(row.status, row.targets) for row in statuses] == [("completed", 1), ("processing", 1)]
+
+
+async def test_a_receipt_that_came_between_two_looks_is_not_taken_for_ones_own(house: House) -> None:
+    first, second = await ready_for(house, 2)
+    receipt = Receipt("the same", None, START)
+    rows = [await house.target(claim.post_id) for claim in (first, second)]
+
+    def keep(tx: Tx, row: Any) -> None:
+        owner = tx.first(sa.select(targets).where(targets.c.id == row.id))
+        keep_receipt(
+            tx, owner._replace(account_id=rows[0].account_id), receipt, attempt_id=None, adopted=False, now=START
+        )
+
+    await house.database.write(keep, rows[0])
+    await house.database.write(keep, rows[0])
+    with pytest.raises(LeaseLost):
+        await house.database.write(keep, rows[1])
+    assert len(await house.rows("SELECT id FROM receipts")) == 1
 
 
 async def test_a_post_in_other_hands_holds_up_no_others(migrated_postgres_url: str) -> None:

@@ -123,7 +123,7 @@ async def test_each_leads_to_what_it_is_about(house: House, ada: Visitor) -> Non
     def work(tx: Tx) -> None:
         now, me = tx.now(), ada.person_id
         assert me is not None
-        notices.post_ended(tx, me, post_id, PostStatus.FAILED, ["failed"], now)
+        notices.posts_ended(tx, [notices.EndedPost(me, post_id, PostStatus.FAILED)], now)
         notices.reconnection_needed(tx, me, uuid4(), "bluesky", "ada.test", "", now)
         notices.webhook_disabled(tx, me, webhook_id, "http://hooks.invalid/secret", "it failed.", now)
         notices.password_changed(tx, me, now)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
 from hayon.domain.model import Receipt
+from hayon.errors import LeaseLost
 from hayon.store.database import Tx, new_id
 from hayon.store.schema import accounts, attempts, receipts, targets
 
@@ -56,8 +57,14 @@ def may_adopt(tx: Tx, target: Row[Any], remote_id: str, *, exact: bool) -> bool:
 def keep_receipt(
     tx: Tx, target: Row[Any], receipt: Receipt, *, attempt_id: UUID | None, adopted: bool, now: datetime
 ) -> None:
-    """Stores a receipt; the same one again changes nothing but that an own answer is no longer called adopted."""
+    """Stores a receipt; the same one again changes nothing but that an own answer is no longer called adopted.
+
+    Raises LeaseLost where another target has this remote id by an answer of its own.
+    """
     known = find_owner(tx, target.account_id, receipt.remote_id)
+    if known is not None and known.target_id != target.id and not known.adopted:
+        # it came between the caller's look and this one
+        raise LeaseLost("The platform gave one id to two posts; the first keeps it.")
     if known is not None:
         if known.adopted and not adopted:
             statement = sa.update(receipts).where(receipts.c.id == known.id)
