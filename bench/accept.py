@@ -256,7 +256,10 @@ def _computed(staged: Staged) -> tuple[float, float]:
 
 
 def _seconds(process: psutil.Process) -> float:
-    times = process.cpu_times()
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0  # a session of the database ended meanwhile
     return times.user + times.system + times.children_user + times.children_system
 
 
