@@ -1,7 +1,7 @@
 """`python -m tests.crash.doomed`: all of Hayon but the web, told to kill itself at one point. The code of Hayon knows nothing of it.
 
 HAYON_TEST_CRASH names the point: `<write>:before`, `<write>:inside` (done, not committed), `<write>:after` (a write that is
-named so is done for one alone; `commit_intents` and `settle_tries` are for many), `call:before`
+named so is done for one; `commit_intents` and `settle_tries` are for many), `call:before`
 (nothing sent), `call:after` (answered, nothing written). HAYON_TEST_PLATFORM says on which platform, HAYON_TEST_SIGNAL
 by which signal (SIGKILL; with SIGSTOP it comes back late).
 """
@@ -16,13 +16,12 @@ from hayon.domain.model import Claim
 from hayon.outgoing import Answer, Deadline, Outgoing, Request
 from hayon.settings import Settings
 from hayon.store.database import Database, Tx
+from hayon.store.together import ALONE
 from hayon.wiring import database_url, open_hayon
 
 POINT, _, PHASE = os.environ.get("HAYON_TEST_CRASH", "").partition(":")
 PLATFORM = os.environ.get("HAYON_TEST_PLATFORM", "")
-FOR_MANY = {"commit_intents", "settle_tries"}
-
-
+FOR_MANY = {"commit_intents": "commit_intent", "settle_tries": "settle_try"}
 SIGNAL = signal.Signals[os.environ.get("HAYON_TEST_SIGNAL", "SIGKILL")]
 
 
@@ -53,19 +52,27 @@ class DoomedDatabase(Database):
         return answer
 
     async def _run(self, work: Callable[..., Any], writes: bool, args: Any, kwargs: Any) -> Any:
-        """Works for many: the same for whoever shares a transaction with the platform's target."""
-        if work.__name__ != POINT or not any(_concerns(one.args, one.kwargs) for one in args[0]):
+        """Works for many: the same for whoever shares a transaction with the platform's target. One whom it left out (ALONE,
+        as where somebody held a row of it) dies at the work for one: nothing was written for it before."""
+        many = work.__name__ == POINT and POINT in FOR_MANY
+        if not many and work.__name__ != FOR_MANY.get(POINT):
             return await super()._run(work, writes, args, kwargs)
 
-        def inside(tx: Tx, asked: Any) -> Any:
-            answers = work(tx, asked)
-            if PHASE == "inside":
-                die()
-            return answers
+        def done(answer: Any) -> bool:
+            asked = [(one.args, one.kwargs) for one in args[0]] if many else [(args, kwargs)]
+            answers = answer if many else [answer]
+            return any(one is not ALONE and _concerns(*by) for by, one in zip(asked, answers, strict=True))
 
-        answers = await super()._run(inside, writes, args, kwargs)
-        die()
-        return answers
+        def inside(tx: Tx, *args: Any, **kwargs: Any) -> Any:
+            answer = work(tx, *args, **kwargs)
+            if PHASE == "inside" and done(answer):
+                die()
+            return answer
+
+        answer = await super()._run(inside, writes, args, kwargs)
+        if done(answer):
+            die()
+        return answer
 
 
 class DoomedOutgoing(Outgoing):
