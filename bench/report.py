@@ -20,7 +20,7 @@ HOLDS = {True: "holds", False: "**does not hold**", None: "not told by this form
 
 HEAD = """# Benchmarks
 
-Made by `make bench` (a short form, under 20 minutes on two cores) and `make bench-full` (hours), or one part at a time
+Made by `make bench` (a short form) and `make bench-full` (hours), or one part at a time
 (`make bench ARGS=drain`); each replaces its own part of this page. The raw data, one value for each run, lies in `bench/results/`.
 
 **What is done.** The unit of work is one post on one account: accepted durably, one HTTP call with 1 KB to a platform that

@@ -5,6 +5,7 @@ import json
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from bench.contest import Job
 
@@ -32,6 +33,17 @@ async def serve_async(hand_in: HandInAsync) -> None:
         jobs = _read(line)
         await hand_in(jobs)
         _say(len(jobs))
+
+
+def serve_threads(hand_in_one: Callable[[Job], None], producers: int) -> None:
+    """As `serve`, for peers that have no call for many: several threads share the waiting for the broker."""
+    with ThreadPoolExecutor(producers) as threads:
+
+        def hand_in(jobs: Sequence[Job]) -> None:
+            for part in in_parts(jobs, 10_000):
+                list(threads.map(hand_in_one, part))
+
+        serve(hand_in)
 
 
 def in_parts(jobs: Sequence[Job], size: int) -> Iterator[Sequence[Job]]:

@@ -4,8 +4,6 @@ Sources: Celery's documentation of 5.7, by page and heading.
 """
 
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +14,7 @@ from kombu.transport.native_delayed_delivery import (
 )
 
 from bench.contest import Job
-from bench.peers.handing import in_parts, seconds_until, serve
+from bench.peers.handing import seconds_until, serve_threads
 from bench.peers.job import PlainJob, given
 
 PRODUCERS = 8
@@ -60,12 +58,6 @@ def publish(name: str, account: int) -> None:
     _jobs[0].do(name, account)
 
 
-def hand_in(jobs: Sequence[Job], threads: ThreadPoolExecutor) -> None:
-    """Each with its own call: Celery has none for many. The calls of several threads share the waiting for the broker."""
-    for part in in_parts(jobs, 10_000):
-        list(threads.map(_hand_in_one, part))
-
-
 def _hand_in_one(job: Job) -> None:
     # a delay of less than a second makes native delayed delivery raise (kombu: calculate_routing_key(0))
     while 0 < (left := seconds_until(job)) < 1.1 and given().stores:
@@ -78,8 +70,7 @@ def produce() -> None:
     """The producer."""
     if given().stores:
         _declare_delays()
-    with ThreadPoolExecutor(PRODUCERS) as threads:
-        serve(lambda jobs: hand_in(jobs, threads))
+    serve_threads(_hand_in_one, PRODUCERS)
 
 
 def _declare_delays() -> None:

@@ -220,7 +220,11 @@ class Settings:
     )
     link_cards: bool = _setting("fetch the page behind a link to show it as a card", _flag, True)
 
-    worker_slots: int = _setting("how many targets one worker process delivers at once", _count, 64)
+    worker_slots: int = _setting(
+        "how many targets one worker process has at the platforms at once; as many again may be claimed or written meanwhile",
+        _count,
+        64,
+    )
     lease: timedelta = _setting(
         "how long a worker may go without progress before another takes over", _length, _S(seconds=90)
     )

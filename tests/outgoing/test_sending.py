@@ -10,7 +10,7 @@ import pytest
 
 from hayon.errors import Rejected
 from hayon.outgoing import Outgoing, Part, Request, wire
-from tests.outgoing.peer import Peer, answer_with
+from tests.outgoing.peer import Arrived, Peer, answer, answer_with
 
 
 async def test_an_answer_comes_back_whole(outgoing: Outgoing) -> None:
@@ -110,6 +110,27 @@ async def test_redirects_are_answers(outgoing: Outgoing) -> None:
     async with Peer(answer_with(raw)) as peer:
         answer = await outgoing.send(Request("GET", peer.url))
     assert (answer.status, answer.headers["location"], len(peer.requests)) == (307, "/elsewhere", 1)
+
+
+async def test_what_a_server_says_unasked_is_no_answer_to_a_commit(outgoing: Outgoing) -> None:
+    """Some say 408 before they hang up; the next call would take that for its own."""
+    said = asyncio.Event()
+
+    async def talk(peer: Peer, arrived: Arrived, writer: asyncio.StreamWriter) -> None:
+        await answer(peer, arrived, writer)
+        if len(peer.requests) == 1:
+            await asyncio.sleep(0.05)
+            writer.write(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+            await writer.drain()
+            said.set()
+
+    async with Peer(talk) as peer:
+        first = await outgoing.send(Request("POST", peer.url, json={}), commit=True)
+        await said.wait()
+        await asyncio.sleep(0.05)
+        second = await outgoing.send(Request("POST", peer.url, json={}), commit=True)
+    assert (first.status, second.status) == (200, 200)
+    assert [arrived.connection for arrived in peer.requests] == [1, 2]
 
 
 async def test_a_commit_uses_no_connection_that_was_idle_for_longer_than_a_second(

@@ -11,10 +11,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from hayon.domain.allowance import Told
 from hayon.domain.lifecycle import Ended, Outcome, Settlement
 from hayon.domain.model import Receipt
 from hayon.errors import DatabaseUnreachable, LeaseLost
-from hayon.store import gathering, intending, settling
+from hayon.store import allowances, gathering, intending, settling
 from hayon.store.database import Tx
 from hayon.store.receipts import keep_receipt
 from hayon.store.schema import attempts, notices, posts, receipts, targets, users
@@ -160,11 +161,13 @@ def intend(house: House, claim: Any) -> Any:
     )  # fmt: skip
 
 
-def receive(house: House, claim: Any, attempt_id: UUID, remote_id: str) -> Any:
+def receive(house: House, claim: Any, attempt_id: UUID, remote_id: str, **more: Any) -> Any:
     outcome = Outcome(
         Ended.PUBLISHED, "Published.", receipt=Receipt(remote_id, f"https://scripted.test/{remote_id}", START)
     )
-    return house.database.write(settling.settle_try, claim, outcome, attempt_id=attempt_id, patience=house.patience)
+    return house.database.write(
+        settling.settle_try, claim, outcome, attempt_id=attempt_id, patience=house.patience, **more
+    )
 
 
 async def rows_of(house: House, claims: Sequence[Any]) -> dict[str, list[str]]:
@@ -294,6 +297,35 @@ async def test_a_post_in_other_hands_holds_up_no_others(migrated_postgres_url: s
         release.set()
         await standing
         assert isinstance(await waiting, UUID)
+        await engine.dispose()
+
+
+async def test_another_row_in_other_hands_holds_up_only_those_who_need_it(migrated_postgres_url: str) -> None:
+    """What is left of an app is one row for all accounts of a platform; not every answer tells of it."""
+    async with open_house(migrated_postgres_url) as house:
+        claims = await ready_for(house, 4)
+        ids = await asyncio.gather(*(intend(house, claim) for claim in claims))
+        told = {"app:scripted": [Told("calls", 1, START)]}
+        await house.database.write(allowances.keep_told, told, START)
+        held, release = asyncio.Event(), asyncio.Event()
+        engine = create_async_engine(migrated_postgres_url)
+
+        async def stand_still() -> None:
+            async with engine.begin() as connection:
+                await connection.execute(sa.text("SELECT * FROM allowances FOR UPDATE"))
+                held.set()
+                await release.wait()
+
+        standing = asyncio.create_task(stand_still())
+        await held.wait()
+        needs = asyncio.create_task(receive(house, claims[0], ids[0], "r0", told=told))
+        others = [receive(house, claim, one, str(one)) for claim, one in zip(claims[1:], ids[1:], strict=True)]
+        async with asyncio.timeout(5):
+            assert {str(one.status) for one in await asyncio.gather(*others)} == {"completed"}
+        assert not needs.done()
+        release.set()
+        await standing
+        assert str((await needs).status) == "completed"
         await engine.dispose()
 
 

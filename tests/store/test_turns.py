@@ -170,6 +170,22 @@ async def test_a_choice_holds_for_a_tenth_of_a_second_and_takes_nothing_twice(ho
     assert [newcomer in {one.account_id for one in claims} for claims in (first, second, third)] == [False, False, True]
 
 
+async def test_only_platforms_with_something_due_are_chosen_from(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look at each idle platform was a third of a claim."""
+    (account_id,) = await house.database.write(add_author, 1)
+    await house.database.write(add_due, account_id, 1)
+    choose, looked = turns._choose, []
+
+    def count(tx: Tx, platform: str, *more: Any) -> Any:
+        looked.append(platform)
+        return choose(tx, platform, *more)
+
+    monkeypatch.setattr(turns, "_choose", count)
+    room = dict.fromkeys(("first", "second", "scripted", "third"), 4)
+    claims = await house.database.write(outbox.claim_due, room=room, places=4, claim_id=uuid4(), lease=LEASE)
+    assert ([one.platform for one in claims], looked) == (["scripted"], ["scripted"])
+
+
 async def test_what_was_stopped_since_it_was_chosen_is_passed_by(house: House) -> None:
     made = [
         (await house.database.write(add_due, account_id, 1))[0]

@@ -41,6 +41,13 @@ def test_each_line_is_json_with_its_trace_and_all_that_is_bound(written: io.Stri
     ]
 
 
+@pytest.mark.parametrize("written", ["json"], indirect=True)
+@pytest.mark.parametrize("odd", ["half a character \ud83d", 2**70], ids=["surrogate", "large"])
+def test_no_line_is_lost_for_what_it_carries(written: io.StringIO, odd: Any) -> None:
+    telemetry.emit("call.unanswered", level="debug", error=odd)
+    assert json.loads(written.getvalue())["error"] == odd
+
+
 @pytest.mark.parametrize("written", ["console"], indirect=True)
 def test_a_console_is_spared_what_only_programs_read(written: io.StringIO) -> None:
     before = _number("hayon_events_total", event="call.answered", platform="", outcome="")

@@ -72,9 +72,8 @@ def settle_tries(tx: Tx, asked: Sequence[Asked]) -> list[Settlement | Exception 
         allowances.keep_told(tx, _told(one.ended.told for one in plain.values()), now)
         summarize_posts(tx, {one.target.post_id for one in plain.values()}, now)
     settled = Settlement(T.COMPLETED, answers_intent=True, message="")
-    written = {
-        id(one.ended) for one in plain.values()
-    }  # of one target two answers may come at once: only one is written here
+    # of one target two answers may come at once: only one is written here
+    written = {id(one.ended) for one in plain.values()}
     return [settled if id(one) in written else ALONE for one in tries]
 
 

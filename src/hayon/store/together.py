@@ -87,7 +87,7 @@ class Company:
         return await asyncio.shield(answer)
 
     async def _work_off(self, work: Callable[..., Any], many: Many, writes: bool) -> None:
-        queue, pause = self._queues[work], work.pause  # type: ignore[attr-defined]
+        queue, pause = self._queues[work], work.pause  # type: ignore[attr-defined] # as marked by `together`
         batch: list[tuple[Asked, asyncio.Future[Any]]] = []
         try:
             while queue:
