@@ -2,6 +2,7 @@
 It never waits for a platform itself."""
 
 import asyncio
+import math
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Collection
@@ -21,6 +22,8 @@ from hayon.store.database import Database
 
 GATHERING_SECONDS = 0.01
 """At least so long passes from one claim to the next, so that a busy worker claims several at once."""
+AGAIN_SECONDS = 0.05
+"""After a claim that got fewer than there was room for, unless something wakes it before."""
 AHEAD_SECONDS = 0.5
 """As many as gave a slot back within this time, and no more than there are slots, are claimed beyond these: they are read
 before a slot is free, and written after it is given back."""
@@ -81,6 +84,7 @@ class Worker:
         self._claimed_at = 0.0
         self._uncertain: UUID | None = None
         self._wants_quiet = False
+        self._asked_for_quiet_at = -math.inf
         self._lone = False
         self._paused = False
 
@@ -101,9 +105,9 @@ class Worker:
                     continue
                 await self._pause(until_it_answers=False)
                 if taken and self._room():
-                    await self._pace()
-                    continue
-                await self._wait()
+                    await self._wait(AGAIN_SECONDS)  # some may be behind those that were looked at
+                elif not await self._wait(self._poll) and self._flying:
+                    self._wants_quiet = self._wants_quiet or await self._ask_for_quiet()
         finally:
             listener.cancel()
             await asyncio.gather(listener, return_exceptions=True)
@@ -123,7 +127,7 @@ class Worker:
         self._lone = self._lone and bool(self._flying)
         if self._lone:
             return 0
-        if self._wants_quiet or not self._flying:
+        if self._wants_quiet or not (self._flying or self._asked_lately()):
             lone = await self._take_lone()
             if lone is not None:
                 return lone
@@ -135,6 +139,7 @@ class Worker:
     async def _take_lone(self) -> int | None:
         """A target whose leases were lost runs with nothing beside it, lest it takes others down with it."""
         self._wants_quiet = await self._database.read(outbox.find_lone_due, self._platforms)
+        self._asked_for_quiet_at = time.monotonic()
         if not self._wants_quiet:
             return None
         if self._flying:
@@ -146,6 +151,10 @@ class Worker:
         self._uncertain = None
         self._lone = self._start(claims) > 0
         return 0
+
+    def _asked_lately(self) -> bool:
+        """Within one poll: what is woken for waits for no question that is nearly always answered with no."""
+        return time.monotonic() - self._asked_for_quiet_at < self._poll
 
     async def _claim(self, room: dict[str, int]) -> list[Claim]:
         claim_id = self._uncertain = uuid4()
@@ -224,18 +233,15 @@ class Worker:
             self._paused = until_it_answers
             await self._source.pause(until_it_answers=until_it_answers)
 
-    async def _wait(self) -> None:
+    async def _wait(self, seconds: float) -> bool:
+        """Until something wakes it, and no shorter than claims are apart. False where nothing did in so many seconds."""
         try:
-            async with asyncio.timeout(self._poll):
+            async with asyncio.timeout(seconds):
                 await self._wake.wait()
         except TimeoutError:
-            if self._flying and await self._ask_for_quiet():
-                self._wants_quiet = True
-            return
-        await self._pace()
-
-    async def _pace(self) -> None:
+            return False
         await asyncio.sleep(max(0.0, self._claimed_at + GATHERING_SECONDS - time.monotonic()))
+        return True
 
     async def _ask_for_quiet(self) -> bool:
         try:

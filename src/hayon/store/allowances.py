@@ -113,10 +113,17 @@ def keep_told(tx: Tx, told: Scoped, at: datetime) -> None:
         tx.run(sa.delete(allowances).where(allowances.c.scope.in_(free)))
     if not rows:
         return
-    insert = postgresql.insert(allowances) if tx.on_postgres else sqlite.insert(allowances)
-    fresh = {name: insert.excluded[name] for name in rows[0] if name not in {"scope", "name"}}
-    insert = insert.on_conflict_do_update(index_elements=[allowances.c.scope, allowances.c.name], set_=fresh)
-    tx.run(insert, sorted(rows, key=lambda row: (row["scope"], row["name"])))
+    insert = _PUT_ON_POSTGRES if tx.on_postgres else _PUT_ON_SQLITE
+    tx.run_each(insert, sorted(rows, key=lambda row: (row["scope"], row["name"])))
+
+
+def _put(insert: Any) -> Any:
+    fresh = {name: insert.excluded[name] for name in ("left", "limit", "seconds", "told_at", "probe_at", "resets_at")}
+    return insert.on_conflict_do_update(index_elements=[allowances.c.scope, allowances.c.name], set_=fresh)
+
+
+_PUT_ON_POSTGRES = _put(postgresql.insert(allowances))
+_PUT_ON_SQLITE = _put(sqlite.insert(allowances))
 
 
 def take_question(tx: Tx, account_id: UUID) -> datetime | None:

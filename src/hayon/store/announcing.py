@@ -13,9 +13,10 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
-from hayon.store.database import Tx
+from hayon.store.database import Moment, Tx
+from hayon.store.listed import one_of
 from hayon.store.schema import posts, targets
-from hayon.store.turns import Turns, choose, is_announced, takeable
+from hayon.store.turns import Turns, choose, find_waiting, is_announced, is_unannounced, takeable
 
 LONGEST_WAIT = timedelta(minutes=5)
 """Between two bells for one row that nobody hears."""
@@ -46,10 +47,15 @@ def announce_due(
     on up to LONGEST_WAIT.
     """
     now = tx.now()
+    until = now + ahead
+    waiting = find_waiting(tx, platforms, until, unannounced=now)
+    counted = tx.all(_COUNT_UNDER_WAY, now=now, until=until) if waiting else ()
+    under_way = {row.platform: row.many for row in counted}
     chosen: list[Row[Any]] = []
     for platform in platforms:
-        under_way = tx.value(_count_under_way(platform, now, targets.c.due_at <= now + ahead))
-        chosen.extend(choose(tx, platform, window - under_way, now + ahead, turns, unannounced=now))
+        if platform in waiting:
+            room = window - under_way.get(platform, 0)
+            chosen.extend(choose(tx, platform, room, until, turns, unannounced=now))
     return now, _announce(tx, [row.id for row in chosen], now, wait)
 
 
@@ -62,7 +68,8 @@ def announce_ahead(
     now = tx.now()
     ids: list[UUID] = []
     for platform in platforms:
-        left = window - tx.value(_count_under_way(platform, now, targets.c.due_at > now + after))
+        later = (takeable(), targets.c.platform == platform, is_announced(now), targets.c.due_at > now + after)
+        left = window - tx.value(sa.select(sa.func.count()).where(*later))
         if left > 0:
             rows = tx.all(
                 sa.select(targets.c.id)
@@ -115,8 +122,33 @@ def forget_due(tx: Tx) -> int:
     ).rowcount  # fmt: skip
 
 
-def _count_under_way(platform: str, now: datetime, due: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    return sa.select(sa.func.count()).where(takeable(), targets.c.platform == platform, is_announced(now), due)
+_COUNT_UNDER_WAY = (
+    sa.select(targets.c.platform, sa.func.count().label("many"))
+    .where(takeable(), is_announced(sa.bindparam("now", type_=Moment())), targets.c.due_at <= sa.bindparam("until"))
+    .group_by(targets.c.platform)
+)  # fmt: skip
+
+
+_FREE = (
+    sa.select(targets.c.id, targets.c.unheard, targets.c.due_at)
+    .where(one_of(targets.c.id, "ids"), takeable(), targets.c.due_at.is_not(None))  # none: asked of a person since it was chosen
+    .with_for_update(skip_locked=True)
+)  # fmt: skip
+_FREE_UNANNOUNCED = _FREE.where(is_unannounced())
+_ANNOUNCE = (
+    sa.update(targets).where(targets.c.id == sa.bindparam("row_id"))
+    .values(
+        announced_until=sa.bindparam("until"), rung_due_at=targets.c.due_at, rung_version=targets.c.version,
+        ring=targets.c.ring + 1, unheard=targets.c.unheard + 1,
+    )
+)  # fmt: skip
+_TOLD = (
+    sa.select(
+        targets.c.post_id, targets.c.id.label("target_id"), targets.c.user_id, targets.c.platform, targets.c.version,
+        targets.c.ring, targets.c.due_at, posts.c.correlation_id, posts.c.traceparent, (targets.c.unheard - 1).label("unheard"),
+    )
+    .join(posts, posts.c.id == targets.c.post_id).where(one_of(targets.c.id, "ids"))
+)  # fmt: skip
 
 
 def _announce(tx: Tx, ids: Sequence[UUID], now: datetime, wait: timedelta, *, anew: bool = False) -> list[Announced]:
@@ -126,33 +158,13 @@ def _announce(tx: Tx, ids: Sequence[UUID], now: datetime, wait: timedelta, *, an
     """
     if not ids:
         return []
-    free = sa.select(targets.c.id, targets.c.unheard, targets.c.due_at).where(
-        targets.c.id.in_(ids),
-        takeable(),
-        targets.c.due_at.is_not(None),  # asked of a person since it was chosen
-    )
-    if not anew:
-        free = free.where(sa.not_(sa.func.coalesce(is_announced(now), sa.false())))
-    rows = tx.all(free.with_for_update(skip_locked=True))
+    rows = tx.all(_FREE, ids=ids) if anew else tx.all(_FREE_UNANNOUNCED, ids=ids, now=now)
     if not rows:
         return []
-    tx.run(
-        sa.update(targets)
-        .where(targets.c.id == sa.bindparam("row_id"))
-        .values(
-            announced_until=sa.bindparam("until"), rung_due_at=targets.c.due_at, rung_version=targets.c.version,
-            ring=targets.c.ring + 1, unheard=targets.c.unheard + 1,
-        ),
-        [{"row_id": row.id, "until": max(row.due_at, now) + next_wait(row.unheard, wait)} for row in rows],
-    )  # fmt: skip
-    told = tx.all(
-        sa.select(
-            targets.c.post_id, targets.c.id.label("target_id"), targets.c.user_id, targets.c.platform, targets.c.version,
-            targets.c.ring, targets.c.due_at, posts.c.correlation_id, posts.c.traceparent, (targets.c.unheard - 1).label("unheard"),
-        )
-        .join(posts, posts.c.id == targets.c.post_id)
-        .where(targets.c.id.in_([row.id for row in rows]))
-    )  # fmt: skip
+    tx.run_each(
+        _ANNOUNCE, [{"row_id": row.id, "until": max(row.due_at, now) + next_wait(row.unheard, wait)} for row in rows]
+    )
+    told = tx.all(_TOLD, ids=[row.id for row in rows])
     place = {target_id: number for number, target_id in enumerate(ids)}
     found = [Announced(**row._mapping) for row in told]
     return sorted(found, key=lambda one: place[one.target_id])

@@ -14,6 +14,7 @@ from hayon.store.database import Tx, new_id
 from hayon.store.schema import attempts, targets
 
 _OF_TARGET = sa.update(targets).where(targets.c.id == sa.bindparam("key"))
+_INSERT = sa.insert(attempts)
 _ATTEMPT = sa.update(attempts).where(attempts.c.id == sa.bindparam("key"))
 _ANSWERED: Mapping[str, Any] = {"open_attempt_id": None, "permitted_attempt_id": None, "restored_at": None}
 """What the row of a target says once its intent is answered."""
@@ -55,8 +56,8 @@ def open_intents(tx: Tx, intents: Sequence[NewIntent], now: datetime) -> list[UU
         })  # fmt: skip
         rows.append(_row(target, attempt_id, started_at=target.claimed_at, intent_at=now, handles=dict(one.handles),
                          fingerprint=one.fingerprint))  # fmt: skip
-    tx.run(_OF_TARGET, told)
-    tx.run(sa.insert(attempts), rows)
+    tx.run_each(_OF_TARGET, told)
+    tx.run_each(_INSERT, rows)
     return [row["id"] for row in rows]
 
 
@@ -86,7 +87,7 @@ def end_received(tx: Tx, received: Sequence[tuple[UUID, Outcome]], now: datetime
          **_end(ended=str(outcome.ended), message=outcome.message, code=outcome.code, http_status=outcome.http_status, now=now)}
         for attempt_id, outcome in received
     ]  # fmt: skip
-    tx.run(_ATTEMPT, rows)
+    tx.run_each(_ATTEMPT, rows)
     return dict(_ANSWERED)
 
 

@@ -1,7 +1,9 @@
 """One door to the database: a transaction is a plain function over a Tx, run whole. No table is named here.
 
 SQLite: one writer thread (`BEGIN IMMEDIATE`, WAL, `synchronous=FULL`), a few reader threads, one hop per transaction.
-PostgreSQL: asyncpg through SQLAlchemy, READ COMMITTED. What many ask for at once may be done in one transaction
+PostgreSQL: asyncpg, READ COMMITTED; what only reads needs no transaction there, for each of its statements sees what is
+committed by then, in one or not. Statements that are built once go straight to it (`store/straight.py`), the others through
+SQLAlchemy. What many ask for at once may be done in one transaction
 (`store/together.py`). Work once begun is never cancelled half way: it runs in a task
 of its own, and whoever waited for it may go away.
 """
@@ -9,20 +11,22 @@ of its own, and whoever waited for it may go away.
 import asyncio
 import secrets
 import sqlite3
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from uuid import UUID
 
+import asyncpg
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine, Row
+from sqlalchemy.engine import AdaptedConnection, Connection, Engine, Row
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
 from hayon.errors import DatabaseUnreachable
+from hayon.store.straight import Straight
 from hayon.store.together import Asked, Company, many_of
 
 P = ParamSpec("P")
@@ -31,6 +35,8 @@ Clock = Callable[["Tx"], datetime]
 READERS = 3
 NOT_AT_HOME = ("08", "53", "57P", "57014", "40")
 """PostgreSQL's classes of errors that say nothing of what was asked: connection, resources, starting or stopping, cut off, rolled back."""
+GONE = (asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What asyncpg says of a connection that cannot be used any more."""
 STALLED_SECONDS = 10
 SESSION = {
     "application_name": "hayon",
@@ -46,11 +52,15 @@ WRITERS = 8
 class Tx:
     """One open transaction. `now()` is the database's clock, read anew at each call. `mailing`: mails are sent here."""
 
-    __slots__ = ("_clock", "_connection", "mailing")
+    __slots__ = ("_clock", "_connection", "_driver", "_straight", "mailing")
 
-    def __init__(self, connection: Connection, clock: Clock, *, mailing: bool = False) -> None:
+    def __init__(
+        self, connection: Connection, clock: Clock, *, mailing: bool = False, straight: Straight | None = None
+    ) -> None:
         self._connection = connection
         self._clock = clock
+        self._straight = straight
+        self._driver = _driver_of(connection) if straight else None
         self.mailing = mailing
 
     @property
@@ -66,27 +76,53 @@ class Tx:
         """Executes a statement; `rows` are its parameters (a list of them runs it for each)."""
         return self._connection.execute(statement, rows)
 
+    def do(self, statement: sa.Executable, **values: Any) -> None:
+        """Executes a statement of which nothing is asked back."""
+        if self._straight and self._driver:
+            found = self._straight.find(statement)
+            if found is not None:
+                found.fetch(self._driver, values)
+                return
+        self.run(statement, values or None)
+
+    def run_each(self, statement: sa.Executable, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Executes a statement that is built once, for each of these rows of parameters, which have the same names."""
+        if not rows:
+            return
+        if self._straight and self._driver:
+            found = self._straight.find(statement, list(rows[0]))
+            if found is not None:
+                found.send_each(self._driver, rows)
+                return
+        self.run(statement, rows)
+
     def wait_briefly(self) -> None:
         """From here on in this transaction a lock that somebody holds for longer than a moment is an error. For works that are
         done for many: one row in other hands must not hold up all of them."""
         if self.on_postgres:
-            self.run(_BRIEFLY)
+            self.do(_BRIEFLY)
 
     def all(self, statement: sa.Executable, **values: Any) -> Sequence[Row[Any]]:
         """Every row. `values` are those of the statement's parameters."""
+        if self._straight and self._driver:
+            found = self._straight.find(statement)
+            if found is not None:
+                return found.fetch(self._driver, values)
         return self.run(statement, values or None).all()
 
     def first(self, statement: sa.Executable, **values: Any) -> Row[Any] | None:
         """The first row, or None."""
-        return self.run(statement, values or None).first()
+        rows = self.all(statement, **values)
+        return rows[0] if rows else None
 
     def value(self, statement: sa.Executable) -> Any:
         """The first column of the first row, or None."""
-        return self.run(statement).scalar()
+        row = self.first(statement)
+        return None if row is None else row[0]
 
 
 _BRIEFLY = sa.text("SET LOCAL lock_timeout = '100ms'")
-_NOW = sa.text("SELECT clock_timestamp()")
+_NOW = sa.select(sa.func.clock_timestamp(type_=sa.DateTime(timezone=True)))
 
 
 def database_clock(tx: Tx) -> datetime:
@@ -134,10 +170,12 @@ class Database:
             self._readers = ThreadPoolExecutor(READERS, "hayon-reader")
         else:
             self._engine = create_async_engine(
-                self.url.set(drivername="postgresql+asyncpg"),
+                self.url.set(drivername="postgresql+asyncpg"), isolation_level="AUTOCOMMIT",  # we begin and commit ourselves
                 pool_size=WRITERS, max_overflow=0, pool_timeout=30,
                 connect_args={"timeout": 5, "command_timeout": 30, "server_settings": {**SESSION, "application_name": name}},
             )  # fmt: skip
+            sa.event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
+            self._straight = Straight(self._engine.dialect)
 
     @property
     def single_process(self) -> bool:
@@ -149,7 +187,7 @@ class Database:
         return await self._do(work, True, args, kwargs)
 
     async def read(self, work: Callable[Concatenate[Tx, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Runs one reading transaction."""
+        """Runs what only reads; two of its statements may see different states, as under READ COMMITTED anywhere."""
         return await self._do(work, False, args, kwargs)
 
     async def close(self) -> None:
@@ -181,22 +219,54 @@ class Database:
             if self._engine is None:
                 pool, engine = (self._writer, self._writer_engine) if writes else (self._readers, self._reader_engine)
                 return await asyncio.get_running_loop().run_in_executor(pool, self._whole, engine, work, args, kwargs)
-            async with self._engine.begin() as connection:
-                return await connection.run_sync(lambda plain: work(self._tx(plain), *args, **kwargs))
-        except (OperationalError, InterfaceError, OSError, TimeoutError, sa.exc.TimeoutError) as error:
+            async with self._engine.connect() as connection:
+                return await connection.run_sync(self._on_postgres, work, writes, args, kwargs)
+        except (OperationalError, InterfaceError, OSError, TimeoutError, sa.exc.TimeoutError, *GONE) as error:
             raise DatabaseUnreachable(f"The database did not answer: {type(error).__name__}.") from error
-        except DBAPIError as error:
-            state = getattr(error.orig, "sqlstate", None) or ""
-            if error.connection_invalidated or state.startswith(NOT_AT_HOME):
+        except (DBAPIError, asyncpg.PostgresError) as error:
+            state = getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlstate", None) or ""
+            if getattr(error, "connection_invalidated", False) or state.startswith(NOT_AT_HOME):
                 raise DatabaseUnreachable(f"The database could not do it now ({state or 'connection cut'}).") from error
             raise
 
+    def _on_postgres(self, connection: Connection, work: Callable[..., R], writes: bool, args: Any, kwargs: Any) -> R:
+        tx = Tx(connection, self._clock, mailing=self.mailing, straight=self._straight)
+        if not writes:
+            return work(tx, *args, **kwargs)
+        driver = _driver_of(connection)
+        driver.run_async(lambda one: one.execute("BEGIN"))
+        try:
+            answer = work(tx, *args, **kwargs)
+        except BaseException:
+            _roll_back(connection, driver)
+            raise
+        told = driver.run_async(lambda one: one.execute("COMMIT"))
+        if told != "COMMIT":
+            raise AssertionError(f"an error in the transaction was not raised: {told}")
+        return answer
+
     def _whole(self, engine: Engine, work: Callable[..., R], args: Any, kwargs: Any) -> R:
         with engine.begin() as connection:
-            return work(self._tx(connection), *args, **kwargs)
+            return work(Tx(connection, self._clock, mailing=self.mailing), *args, **kwargs)
 
-    def _tx(self, connection: Connection) -> Tx:
-        return Tx(connection, self._clock, mailing=self.mailing)
+
+def _driver_of(connection: Connection) -> AdaptedConnection:
+    """asyncpg's connection, as SQLAlchemy adapts it."""
+    return cast("AdaptedConnection", connection.connection.dbapi_connection)
+
+
+def _roll_back(connection: Connection, driver: AdaptedConnection) -> None:
+    """Nobody gets a connection on which a transaction may still be open."""
+    try:
+        driver.run_async(lambda one: one.execute("ROLLBACK"))
+    except (*GONE, asyncpg.PostgresError, OSError, TimeoutError):
+        connection.invalidate()
+
+
+def _refuse_closed(driver: AdaptedConnection, _record: object, _proxy: object) -> None:
+    """One that ended while nobody used it is replaced by a new one, unseen."""
+    if driver.driver_connection.is_closed():
+        raise sa.exc.DisconnectionError
 
 
 def _sqlite_engine(path: str, begin: str, readers: int = 0) -> Engine:

@@ -44,7 +44,9 @@ class Gathered:
     now: datetime
 
 
-_POSTS = sa.select(posts.c.id, posts.c.content, posts.c.overrides, posts.c.traceparent).where(one_of(posts.c.id, "ids"))
+_POSTS = sa.select(
+    posts.c.id, posts.c.content, posts.c.overrides, posts.c.media_count, posts.c.traceparent
+).where(one_of(posts.c.id, "ids"))  # fmt: skip
 _ACCOUNTS = sa.select(accounts).where(one_of(accounts.c.id, "ids"))
 _ALLOWANCES = sa.select(allowances).where(one_of(allowances.c.scope, "scopes"))
 _FIRST_SENT = (
@@ -64,7 +66,7 @@ def gather_all(tx: Tx, asked: Sequence[Asked]) -> list[Gathered | Exception]:
     now = tx.now()
     written = {row.id: row for row in tx.all(_POSTS, ids=post_ids)}
     owners = {row.id: row for row in tx.all(_ACCOUNTS, ids={one.account_id for one in claims})}
-    files = _media_of(tx, post_ids)
+    files = _media_of(tx, {row.id for row in written.values() if row.media_count})
     told = _told(tx, {scope for one in claims for scope in scopes_of(one.account_id, one.platform)})
     down = find_unreachable(tx, {one.host for one in claims})
     first_sent = _first_sent(tx, [one.target_id for one in claims if one.last_intent is not None])
@@ -119,6 +121,6 @@ def _first_sent(tx: Tx, target_ids: Collection[UUID]) -> dict[UUID, datetime]:
 def _media_of(tx: Tx, post_ids: Collection[UUID]) -> dict[UUID, dict[UUID, Row[Any]]]:
     """By post, what it refers to, by id."""
     found: dict[UUID, dict[UUID, Row[Any]]] = {}
-    for row in tx.all(_MEDIA, ids=post_ids):
+    for row in tx.all(_MEDIA, ids=post_ids) if post_ids else ():
         found.setdefault(row.post_id, {})[row.id] = row
     return found

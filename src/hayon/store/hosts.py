@@ -36,7 +36,7 @@ def find_unreachable(tx: Tx, names: Collection[str]) -> set[str]:
 
 def note_answers(tx: Tx, names: Collection[str]) -> None:
     """Somebody answered at each of these hosts."""
-    tx.run(_UP_AGAIN, {"names": names})
+    tx.do(_UP_AGAIN, names=names)
 
 
 _DOWN = sa.select(hosts.c.host).where(one_of(hosts.c.host, "names"))

@@ -36,7 +36,7 @@ def moving(tx: Tx, post_ids: Iterable[UUID]) -> Iterator[datetime]:
 def lock_posts(tx: Tx, ids: Collection[UUID]) -> None:
     """Takes the posts' row locks in id order. SQLite's one writer needs none."""
     if tx.on_postgres and ids:
-        tx.run(_LOCK, {"ids": ids})
+        tx.all(_LOCK, ids=ids)
 
 
 def lock_free_posts(tx: Tx, ids: Collection[UUID]) -> set[UUID]:
@@ -81,7 +81,7 @@ def complete(tx: Tx, proofs: Collection[tuple[Row[Any], Mapping[str, Any]]], now
         for target, values in proofs
     ]  # fmt: skip
     if rows:
-        tx.run(_AT_WORK, rows)
+        tx.run_each(_AT_WORK, rows)
 
 
 def _check_arrow(since: Collection[TargetStatus], to: TargetStatus) -> None:
@@ -149,7 +149,7 @@ def summarize_posts(tx: Tx, ids: Collection[UUID], now: datetime) -> int:
         if attention and not first.needs_attention and untold:
             asked.append((first.user_id, post_id))
     for (status, attention), post_ids in changed.items():
-        tx.run(_SUMMARY, {"ids": post_ids, "new": str(status), "attention": attention, "now": now})
+        tx.do(_SUMMARY, ids=post_ids, new=str(status), attention=attention, now=now)
     notices.posts_ended(tx, ended, now)
     for user_id, post_id in asked:
         notices.person_asked(tx, user_id, post_id, now)

@@ -65,7 +65,7 @@ def posts_ended(tx: Tx, ended: Sequence[EndedPost], now: datetime) -> None:
     if not ended:
         return
     post_ids = [one.post_id for one in ended]
-    tx.run(_PARTS_READ, {"ids": post_ids, "now": now})
+    tx.do(_PARTS_READ, ids=post_ids, now=now)
     members = _targets(tx, post_ids)
     _write_all(tx, [_of_end(one, members[one.post_id]) for one in ended], now)
 
@@ -255,7 +255,7 @@ def _write_all(tx: Tx, many: Sequence[_Notice], now: datetime, *, wait: timedelt
          "message": one.message, "facts": dict(one.facts), "created_at": now}
         for one in many
     ]  # fmt: skip
-    tx.run(_INSERT, rows)
+    tx.run_each(_INSERT, rows)
     told = {one.user_id for one in many}
     # who is shut out sees nothing more of what is here
     people = {person.id: mailed(person.mail_kinds) for person in tx.all(_LET_IN, ids=told)}

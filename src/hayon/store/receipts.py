@@ -78,7 +78,7 @@ def keep_fresh(tx: Tx, fresh: Sequence[tuple[Row[Any], Receipt, UUID]], now: dat
     one of these posts already."""
     if fresh:
         rows = [_row(target, receipt, attempt_id, False, now) for target, receipt, attempt_id in fresh]
-        tx.run(_INSERT, rows)
+        tx.run_each(_INSERT, rows)
 
 
 _INSERT = sa.insert(receipts)

@@ -88,12 +88,12 @@ def _choose(
     """All that can be chosen at this look, in order; and the accounts that were walked past, where it took a walk."""
     announcing = unannounced is not None
     asked = {"platform": platform, "until": until, "now": unannounced}
-    rows, walked = list(tx.run(_oldest(announcing, LOOK), asked)), []
+    rows, walked = list(tx.all(_oldest(announcing, LOOK), **asked)), []
     if len(rows) == LOOK:
         ended = turns.ends.get(platform)
         if ended is not None:
             asked |= {"author": ended[0], "account": ended[1]}
-        walked = list(tx.run(_walk(announcing, ended is not None, STEPS), asked))
+        walked = list(tx.all(_walk(announcing, ended is not None, STEPS), **asked))
         rows = [*(row for row in walked if row.due_at <= until), *rows]
     firsts: dict[UUID, Row[Any]] = {}
     for row in rows:
@@ -155,17 +155,22 @@ def in_rounds(rows: Collection[Row[Any]], row_of_authors: Sequence[UUID] = ()) -
     return [row for *_, row in sorted(ranked, key=lambda one: one[:2])]
 
 
-def find_waiting(tx: Tx, platforms: Collection[str], until: datetime) -> set[str]:
-    """Those of these platforms on which anything is due at `until`."""
-    return {row.platform for row in tx.all(_find_waiting(tuple(platforms)), until=until)}
+def find_waiting(
+    tx: Tx, platforms: Collection[str], until: datetime, *, unannounced: datetime | None = None
+) -> set[str]:
+    """Those of these platforms on which anything is due at `until`; as of the time `unannounced`, anything that was not announced."""
+    asked = _find_waiting(tuple(platforms), unannounced is not None)
+    return {row.platform for row in tx.all(asked, until=until, now=unannounced)}
 
 
 @functools.cache
-def _find_waiting(platforms: tuple[str, ...]) -> sa.CompoundSelect[Any]:
-    due = sa.and_(takeable(), targets.c.due_at <= sa.bindparam("until"), targets.c.lost_leases == 0)
+def _find_waiting(platforms: tuple[str, ...], announcing: bool) -> sa.CompoundSelect[Any]:
+    due = [takeable(), targets.c.due_at <= sa.bindparam("until"), targets.c.lost_leases == 0]
+    if announcing:
+        due.append(is_unannounced())
     return sa.union_all(*(
         sa.select(sa.literal(one).label("platform"))
-        .where(sa.exists(sa.literal(1)).where(targets.c.platform == one, due).correlate(None))
+        .where(sa.exists(sa.literal(1)).where(targets.c.platform == one, *due).correlate(None))
         for one in platforms
     ))  # fmt: skip
 
@@ -230,8 +235,13 @@ def _waits(table: sa.FromClause, announcing: bool) -> Sequence[sa.ColumnElement[
         table.c.lost_leases == 0,
     ]  # fmt: skip
     if announcing:
-        waits.append(sa.not_(sa.func.coalesce(is_announced(sa.bindparam("now", type_=Moment()), table), sa.false())))
+        waits.append(is_unannounced(table))
     return waits
+
+
+def is_unannounced(table: sa.FromClause = targets) -> sa.ColumnElement[bool]:
+    """Those for which no bell is on its way, as of the parameter `now`."""
+    return sa.not_(sa.func.coalesce(is_announced(sa.bindparam("now", type_=Moment()), table), sa.false()))
 
 
 def _columns(table: sa.FromClause) -> list[sa.ColumnElement[Any]]:

@@ -1,0 +1,176 @@
+"""What goes straight to PostgreSQL's driver gives and refuses what it would by way of SQLAlchemy, and transactions stay whole."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+import sqlalchemy as sa
+
+from hayon.errors import DatabaseUnreachable
+from hayon.store.database import WRITERS, Database, Tx
+from hayon.store.listed import one_of
+from hayon.store.schema import accounts, users
+
+NOW = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
+PERSON = {"id": uuid4(), "email": "anna@example.test", "created_at": NOW}
+INSERT_USER, INSERT_ACCOUNT = sa.insert(users), sa.insert(accounts)
+BY_ID = sa.select(users).where(one_of(users.c.id, "ids")).order_by(users.c.email)
+JOINED = (
+    sa.select(accounts, users.c.id.label("owner"), sa.literal("said").label("word"), sa.func.count().over().label("many"))
+    .join(users, users.c.id == accounts.c.user_id).where(users.c.id == sa.bindparam("owner_id")).limit(5)
+)  # fmt: skip
+
+
+@pytest.fixture
+async def database(migrated_postgres_url: str) -> AsyncIterator[Database]:
+    made = Database(migrated_postgres_url)
+    yield made
+    await made.close()
+
+
+def account(name: str) -> dict[str, Any]:
+    return {
+        "id": uuid4(), "user_id": PERSON["id"], "platform": "mastodon", "host": "https://one.test", "remote_id": name,
+        "handle": name, "display_name": name, "credential": b"\x00sealed\xff", "facts": {"max": [1, 2.5, None, "ü"]},
+        "connected_at": NOW, "blocked_until": None,
+    }  # fmt: skip
+
+
+def twice(tx: Tx, statement: Any, **values: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """At first sight by way of SQLAlchemy, then straight."""
+    before = [dict(row._mapping) for row in tx.run(statement, values).all()]
+    tx.all(statement, **values)
+    assert tx._straight is not None
+    assert tx._straight.find(statement) is not None
+    return before, [dict(row._mapping) for row in tx.all(statement, **values)]
+
+
+async def test_rows_and_defaults_are_the_same_either_way(database: Database) -> None:
+    def work(tx: Tx) -> Any:
+        for email in ("b@example.test", "c@example.test", "d@example.test"):  # at first sight, then straight
+            tx.run_each(INSERT_USER, [{**PERSON, "id": uuid4(), "email": email}])
+        tx.run_each(INSERT_USER, [PERSON])
+        tx.run_each(INSERT_ACCOUNT, [account("first")])
+        tx.run_each(INSERT_ACCOUNT, [account("second"), account("third")])
+        everybody = [row.id for row in tx.all(sa.select(users.c.id))]
+        return twice(tx, BY_ID, ids=everybody), twice(tx, JOINED, owner_id=PERSON["id"])
+
+    (people, people_straight), (joined, joined_straight) = await database.write(work)
+    assert people == people_straight
+    assert joined == joined_straight
+    assert len(people) == 4
+    assert {(one["timezone"], one["created_at"]) for one in people} == {("UTC", NOW)}
+    assert [one["many"] for one in joined] == [3, 3, 3]
+    assert joined_straight[0]["facts"] == {"max": [1, 2.5, None, "ü"]}
+    assert joined_straight[0]["credential"] == b"\x00sealed\xff"
+    assert isinstance(joined_straight[0]["id"], UUID)
+    assert joined_straight[0]["word"] == "said"
+
+
+async def test_other_names_are_not_taken_for_those_it_was_compiled_for(database: Database) -> None:
+    def work(tx: Tx) -> Any:
+        tx.run_each(INSERT_USER, [PERSON])
+        update = sa.update(users).where(users.c.id == sa.bindparam("key"))
+        for name in ("one", "two"):
+            tx.run_each(update, [{"key": PERSON["id"], "name": name}])
+        tx.run_each(update, [{"key": PERSON["id"], "email": "new@example.test"}])
+        return tx.first(BY_ID, ids=[PERSON["id"]])
+
+    row = await database.write(work)
+    assert (row.name, row.email) == ("two", "new@example.test")
+
+
+async def test_a_value_that_nobody_gave_is_an_error(database: Database) -> None:
+    def work(tx: Tx) -> None:
+        for _ in range(2):
+            tx.all(JOINED, owner_id=PERSON["id"])
+        tx.all(JOINED)
+
+    with pytest.raises(KeyError, match="owner_id"):
+        await database.read(work)
+
+
+async def test_a_clash_is_told_as_sqlalchemy_tells_it_and_undoes_all(database: Database) -> None:
+    def work(tx: Tx, *emails: str) -> None:
+        for email in emails:
+            tx.run_each(INSERT_USER, [{**PERSON, "id": uuid4(), "email": email}])
+
+    await database.write(work, "a@example.test", "b@example.test")
+    for _ in range(WRITERS + 1):  # the connection is as good as before each time
+        with pytest.raises(sa.exc.IntegrityError):
+            await database.write(work, "c@example.test", "a@example.test")
+    emails = await database.read(lambda tx: [row.email for row in tx.all(sa.select(users.c.email))])
+    assert sorted(emails) == ["a@example.test", "b@example.test"]
+
+
+async def test_an_error_that_was_swallowed_is_no_commit(database: Database) -> None:
+    def work(tx: Tx) -> None:
+        tx.run_each(INSERT_USER, [PERSON])
+        with contextlib.suppress(sa.exc.DBAPIError):
+            tx.all(sa.text("SELECT 1 / 0"))
+
+    with pytest.raises(AssertionError, match="ROLLBACK"):
+        await database.write(work)
+    assert await database.read(lambda tx: tx.all(sa.select(users.c.id))) == []
+
+
+async def test_connections_that_ended_while_nobody_used_them_are_replaced_unseen(
+    database: Database, migrated_postgres_url: str
+) -> None:
+    def look(tx: Tx) -> Any:
+        return tx.value(_SLOWLY)
+
+    await asyncio.gather(*(database.read(look) for _ in range(WRITERS)))
+    plain = sa.make_url(migrated_postgres_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    other = await asyncpg.connect(plain)
+    ended = await other.fetchval(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    await other.close()
+    assert ended == WRITERS
+    await asyncio.sleep(0.1)  # until the word of it is here
+    assert await asyncio.gather(*(database.write(look) for _ in range(2 * WRITERS))) == [7] * 2 * WRITERS
+
+
+async def test_one_that_ends_in_the_middle_is_told_and_given_to_nobody_else(database: Database) -> None:
+    def work(tx: Tx) -> None:
+        tx.run_each(INSERT_USER, [PERSON])
+        for _ in range(3):
+            tx.all(_END_MYSELF)
+
+    for _ in range(WRITERS + 1):
+        with pytest.raises(DatabaseUnreachable):
+            await database.write(work)
+    assert await database.write(lambda tx: tx.all(sa.select(users.c.id))) == []
+
+
+_SLOWLY = sa.select(sa.literal(7)).select_from(sa.func.pg_sleep(0.2))
+_END_MYSELF = sa.select(sa.func.pg_terminate_backend(sa.func.pg_backend_pid()))
+
+
+async def test_what_could_not_be_rolled_back_is_never_committed_with_something_else(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute, stuck = asyncpg.Connection.execute, []
+
+    async def slow(self: Any, query: str, *args: Any, **kwargs: Any) -> str:
+        if query == "ROLLBACK":
+            stuck.append(query)
+            raise TimeoutError
+        return str(await execute(self, query, *args, **kwargs))
+
+    def work(tx: Tx) -> None:
+        tx.run_each(INSERT_USER, [PERSON])
+        raise ValueError("half way")
+
+    monkeypatch.setattr(asyncpg.Connection, "execute", slow)
+    with pytest.raises(ValueError, match="half way"):
+        await database.write(work)
+    assert stuck == ["ROLLBACK"]
+    assert await database.write(lambda tx: tx.all(sa.select(users.c.id))) == []
