@@ -85,13 +85,14 @@ class Delivery:
 
         Each try is a trace of its own, for a post may wait for months; it is linked to the request that accepted it.
         """
-        facts = {f"hayon.{name}": word for name, word in _names(claim).items()}
+        names = _names(claim)
+        facts = {f"hayon.{name}": word for name, word in names.items()}
         if rung_by:
             facts |= {"messaging.system": "rabbitmq", "messaging.operation.name": "deliver",
                       "messaging.operation.type": "process"}  # fmt: skip
         kind = telemetry.Kind.CONSUMER if rung_by else telemetry.Kind.INTERNAL
         with (
-            bound_contextvars(**_names(claim)),
+            bound_contextvars(**names),  # every line that is told from here on bears them
             telemetry.begin_span(f"deliver {claim.platform}", kind, facts, links=[rung_by]) as span,
         ):
             telemetry.emit("target.claimed", level="debug", platform=claim.platform)
@@ -116,7 +117,7 @@ class Delivery:
                 await self._prepare(carried)  # 7. prepare: everything repeatable
                 outcome = await self._publish(carried)  # 8. publish: the intent, then the one irreversible call
         except (LeaseLost, DatabaseUnreachable) as error:
-            telemetry.emit("target.lease_lost", level="warning", **_names(claim), reason=str(error))
+            telemetry.emit("target.lease_lost", level="warning", platform=claim.platform, reason=str(error))
             return None
         except asyncio.CancelledError:
             outcome = _interrupted(carried)
@@ -216,7 +217,7 @@ class Delivery:
         )  # fmt: skip
         if carried.attempt_id is None:
             raise StepEnded(Outcome(Ended.OVERTAKEN, "It was changed or stopped while it was being prepared."))
-        telemetry.emit("target.intended", **_names(carried.claim))
+        telemetry.emit("target.intended", platform=carried.claim.platform)
         calls, found = 0, carried.gathered
 
         async def send(request: Request) -> Answer:
@@ -251,26 +252,28 @@ class Delivery:
                     told=told,
                 )  # fmt: skip
             except (LeaseLost, Conflict) as error:
-                telemetry.emit("target.lease_lost", level="warning", **_names(claim), reason=str(error))
+                telemetry.emit("target.lease_lost", level="warning", platform=claim.platform, reason=str(error))
                 return None
             except Exception as error:  # noqa: BLE001 - a receipt is written whatever stands in the way
                 if told:
-                    telemetry.emit("allowance.unread", level="warning", **_names(claim), reason=type(error).__name__)
+                    telemetry.emit(
+                        "allowance.unread", level="warning", platform=claim.platform, reason=type(error).__name__
+                    )
                     told = None  # whatever it is, it must not stand in the way of what was published
                     continue
                 passing = isinstance(error, DatabaseUnreachable) and not lease_end.passed()
                 if not holds_receipt and not passing:
-                    telemetry.emit("target.lease_lost", level="error", **_names(claim), reason=repr(error))
+                    telemetry.emit("target.lease_lost", level="error", platform=claim.platform, reason=repr(error))
                     return None
-                telemetry.emit("database.unreachable", level="warning", **_names(claim), reason=str(error))
+                telemetry.emit("database.unreachable", level="warning", platform=claim.platform, reason=str(error))
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, 5.0)
             else:
                 if outcome.receipt is not None and settlement.message:
-                    telemetry.emit("target.receipt_kept", **_names(claim), reason=settlement.message)
+                    telemetry.emit("target.receipt_kept", platform=claim.platform, reason=settlement.message)
                 telemetry.outcomes.labels(claim.platform, str(settlement.status)).inc()
                 telemetry.emit(
-                    "target.settled", **_names(claim), outcome=str(outcome.ended), status=str(settlement.status),
+                    "target.settled", platform=claim.platform, outcome=str(outcome.ended), status=str(settlement.status),
                     reason=outcome.message,
                 )  # fmt: skip
                 return settlement

@@ -1,6 +1,8 @@
 """The relay's and the worker's dealings with a broker that carries bells by name: announce in the row, then ring. Delivers nothing."""
 
 import asyncio
+import math
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -16,7 +18,8 @@ from hayon.store.turns import Turns
 
 ALARM_AFTER = 20
 """Bells for one row that nobody heard: somebody should look at the workers."""
-PATIENCE_SECONDS = 60.0
+GATHERING_SECONDS = 0.02
+"""At least so long lies between two passes, so that a busy one rings for several at once, and what was rung for is not held up."""
 SHORT = timedelta(seconds=2)
 """A bell that is so early is kept in hand; one that is earlier is rung again."""
 DAY = timedelta(days=1)
@@ -44,6 +47,7 @@ class Ringing:
         self._wake = asyncio.Event()
         self._timed: set[asyncio.Task[None]] = set()
         self._links = -1
+        self._passed_at = -math.inf
 
     def wake(self) -> None:
         """Something is due, or free."""
@@ -52,6 +56,7 @@ class Ringing:
     async def run(self) -> None:
         """A duty: announces and rings whatever is due, again and again, woken or not."""
         while True:
+            await asyncio.sleep(max(0.0, self._passed_at + GATHERING_SECONDS - time.monotonic()))
             self._wake.clear()
             try:
                 announced = await self.ring_due()
@@ -62,6 +67,7 @@ class Ringing:
                 telemetry.emit(event, level="warning", reason=str(error))
                 await asyncio.sleep(self._poll)
                 continue
+            self._passed_at = time.monotonic()
             if announced:
                 continue  # what was claimed meanwhile has made room
             try:

@@ -5,8 +5,7 @@ import asyncio
 import math
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import Protocol
 from uuid import UUID, uuid4
@@ -58,6 +57,41 @@ class Source(Protocol):
         ...
 
 
+class _Slot:
+    """A slot, once one is free, and no more than half of all for one platform. Entering raises StepEnded where that takes too
+    long, or nothing new is begun any more."""
+
+    __slots__ = ("_own", "_platform", "_worker")
+
+    def __init__(self, worker: "Worker", platform: str) -> None:
+        self._worker = worker
+        self._platform = platform
+        self._own = worker.free_for[platform]
+
+    async def __aenter__(self) -> None:
+        try:
+            async with asyncio.timeout(self._worker.patience):
+                await self._own.acquire()
+                try:
+                    await self._worker.free.acquire()
+                except BaseException:
+                    self._own.release()
+                    raise
+        except TimeoutError:
+            raise StepEnded(HANDED_BACK) from None
+        if self._worker.stopping:
+            self._give_back()
+            raise StepEnded(HANDED_BACK)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._worker.ended.append((time.monotonic(), self._platform))
+        self._give_back()
+
+    def _give_back(self) -> None:
+        self._worker.free.release()
+        self._own.release()
+
+
 class Worker:
     """Claims what is due, delivers it on tasks of its own, and hands back what it cannot finish when it stops."""
 
@@ -71,16 +105,17 @@ class Worker:
         self._delivery = delivery
         self._slots = slots
         self._share = max(1, slots // 2)  # no platform holds more than half of the slots
-        self._free = asyncio.Semaphore(slots)
-        self._free_for = {platform: asyncio.Semaphore(self._share) for platform in platforms}
+        self.free = asyncio.Semaphore(slots)
+        self.free_for = {platform: asyncio.Semaphore(self._share) for platform in platforms}
         self._platforms = tuple(platforms)
+        self.patience = lease.total_seconds() * PATIENCE
         self._lease = lease
         self._poll = poll.total_seconds()
         self._grace = grace.total_seconds()
         self._wake = asyncio.Event()
-        self._stopping = False
+        self.stopping = False
         self._flying: dict[asyncio.Task[object], str] = {}
-        self._ended: deque[tuple[float, str]] = deque()  # when, and on which platform
+        self.ended: deque[tuple[float, str]] = deque()  # when, and on which platform
         self._claimed_at = 0.0
         self._uncertain: UUID | None = None
         self._wants_quiet = False
@@ -92,7 +127,7 @@ class Worker:
         """Works until stop() is called or the task is cancelled; then finishes or hands back what it holds."""
         listener = asyncio.create_task(self._source.listen(self._wake.set), name="worker-listener")
         try:
-            while not self._stopping:
+            while not self.stopping:
                 if listener.done():
                     listener.result()
                 self._wake.clear()
@@ -115,7 +150,7 @@ class Worker:
 
     def stop(self) -> None:
         """Takes nothing more; run() returns when what is in flight has ended or the grace is over."""
-        self._stopping = True
+        self.stopping = True
         self._wake.set()
 
     async def _take(self) -> int:
@@ -175,9 +210,9 @@ class Worker:
     def _most(self) -> dict[str, int]:
         """How many of each platform may be under way: its share of the slots, and as many ahead as ended there of late."""
         long_ago = time.monotonic() - AHEAD_SECONDS
-        while self._ended and self._ended[0][0] < long_ago:
-            self._ended.popleft()
-        ended = Counter(platform for _, platform in self._ended)
+        while self.ended and self.ended[0][0] < long_ago:
+            self.ended.popleft()
+        ended = Counter(platform for _, platform in self.ended)
         return {platform: self._share + min(ended[platform], self._share) for platform in self._platforms}
 
     def _places(self) -> int:
@@ -185,7 +220,7 @@ class Worker:
         may have: the others go on."""
         held = Counter(self._flying.values())
         used = sum(min(held[platform], most) for platform, most in self._most().items())
-        return self._slots + min(len(self._ended), self._slots) - used
+        return self._slots + min(len(self.ended), self._slots) - used
 
     def _start(self, claims: list[Claim]) -> int:
         for claim in claims:
@@ -198,28 +233,9 @@ class Worker:
 
     async def _carry(self, claim: Claim) -> None:
         settlement = await self._delivery.deliver(
-            claim, rung_by=self._source.rung_by(claim), slot=self._slot(claim.platform)
+            claim, rung_by=self._source.rung_by(claim), slot=_Slot(self, claim.platform)
         )
         await self._source.settled(claim, settlement)
-
-    @asynccontextmanager
-    async def _slot(self, platform: str) -> AsyncIterator[None]:
-        """A slot, once one is free, and no more than half of all for one platform. Raises StepEnded where that takes too long,
-        or nothing new is begun any more."""
-        own, waits_until = self._free_for[platform], asyncio.timeout(self._lease.total_seconds() * PATIENCE)
-        async with AsyncExitStack() as held:
-            try:
-                async with waits_until:
-                    await held.enter_async_context(own)
-                    await held.enter_async_context(self._free)
-            except TimeoutError:
-                raise StepEnded(HANDED_BACK) from None
-            if self._stopping:
-                raise StepEnded(HANDED_BACK)
-            try:
-                yield
-            finally:
-                self._ended.append((time.monotonic(), platform))
 
     def _landed(self, task: asyncio.Task[object]) -> None:
         self._flying.pop(task)

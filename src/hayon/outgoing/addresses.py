@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import quote, urlencode
 
@@ -49,14 +50,26 @@ def read_url(url: str, query: Mapping[str, str] | None = None) -> URL:
     Raises Unreachable for anything but http and https, for user names inside, for numeric hosts in any but the usual
     dotted form, and for what is no URL at all.
     """
+    if not query and "?" not in url:
+        return _read_plain(url)
     if query:
         address, mark, fragment = url.partition("#")
         joint = "&" if "?" in address else "?"
         url = f"{address}{joint}{urlencode(query, quote_via=quote)}{mark}{fragment}"
+    return _read(url)
+
+
+def _read(url: str) -> URL:
     read = None if _UNFIT.search(url) else _parsed(url)
     if read is None or read.scheme not in ("http", "https") or not _fits(read):
         raise Unreachable("This is no web address that can be called.", host=(read and read.raw_host) or "")
     return read
+
+
+@lru_cache(500)
+def _read_plain(url: str) -> URL:
+    """Most calls go to one of a few addresses. None with a query is kept: there are secrets in some."""
+    return _read(url)
 
 
 def join_url(start: URL, location: str) -> URL:

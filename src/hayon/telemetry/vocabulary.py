@@ -67,13 +67,18 @@ _ALSO_COUNTED: dict[str, Counter] = {
 }
 """Events that also have a number of their own."""
 
+_counters: dict[tuple[str, str, str], Counter] = {}
 _log = structlog.get_logger("hayon")
 
 
 def emit(event: str, /, *, level: str = "info", **facts: Any) -> None:
     """Tells one event of the vocabulary. Raises KeyError for a word that is not in it (a programming error)."""
     EVENTS[event]
-    metrics.events.labels(event, facts.get("platform", ""), str(facts.get("outcome", ""))).inc()
+    labels = (event, facts.get("platform", ""), str(facts.get("outcome", "")))
+    counter = _counters.get(labels)
+    if counter is None:
+        counter = _counters[labels] = metrics.events.labels(*labels)
+    counter.inc()
     if event in _ALSO_COUNTED:
         _ALSO_COUNTED[event].inc()
     if level == "debug" and not structlog.is_configured():
