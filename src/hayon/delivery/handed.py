@@ -1,8 +1,8 @@
-"""What an author hands in, as it came, and what can be said of it by itself and by the files it names. Nothing is written here."""
+"""What an author hands in, as it came, and what can be said of it by itself, the accounts and the files it names. Nothing is written here."""
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,8 @@ from hayon.domain.model import Account, Content, Media, Override
 from hayon.errors import Problem
 from hayon.store import media, posts
 from hayon.store.database import Tx
+
+TARGETS_LIMIT = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,39 @@ def handed_again(row: Any) -> Handed:
     )  # fmt: skip
 
 
+def find_chosen(
+    handed: Handed, mine: Sequence[Account], known: Collection[str], problems: list[Problem]
+) -> dict[UUID, Account]:
+    """The accounts meant, of the person's own, each once: a platform's name means its default account. `known` are the
+    platforms that there are. What is amiss is added to `problems`."""
+    by_id = {str(account.id): account for account in mine} if handed.account_ids else {}
+    defaults = {account.platform: account for account in mine if account.is_default}
+    chosen: dict[UUID, Account] = {}
+    for index, platform in enumerate(handed.platforms):
+        where = f"selectedPlatforms[{index}]"
+        if platform not in known:
+            names = ", ".join(sorted(known))
+            problems.append(
+                Problem(where, "unknown_platform", f"There is no platform {platform!r}; there are {names}.")
+            )
+        elif platform not in defaults:
+            problems.append(
+                Problem(where, "no_account", f"No {platform} account is connected yet. Connect one first.", platform)
+            )
+        else:
+            chosen[defaults[platform].id] = defaults[platform]
+    for index, account_id in enumerate(handed.account_ids):
+        account = by_id.get(account_id)
+        if account is None:
+            message = "There is no such account, or it was disconnected."
+            problems.append(Problem(f"accountIds[{index}]", "no_account", message, account_id=account_id))
+        else:
+            chosen[account.id] = account
+    if len(chosen) > TARGETS_LIMIT:
+        problems.append(Problem("accountIds", "too_many", f"One post goes to at most {TARGETS_LIMIT} accounts."))
+    return chosen
+
+
 def find_stray(handed: Handed, chosen: Mapping[UUID, Account]) -> list[Problem]:
     """What is said differently for somebody who was not chosen."""
     if handed.draft:
@@ -47,6 +82,11 @@ def find_stray(handed: Handed, chosen: Mapping[UUID, Account]) -> list[Problem]:
         for name in handed.overrides
         if name not in names
     ]
+
+
+def names_files(handed: Handed) -> bool:
+    """Whether it uses any file."""
+    return bool(handed.content.media) or any(one.media for one in handed.overrides.values())
 
 
 def find_files(tx: Tx, user_id: UUID, handed: Handed, problems: list[Problem]) -> Mapping[UUID, Media]:

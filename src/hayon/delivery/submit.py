@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from hayon import telemetry
-from hayon.delivery.foreseeing import foresee
-from hayon.delivery.handed import Handed, find_files, find_stray, fingerprint_of, handed_again
+from hayon.delivery.foreseeing import Where, find_roomy, foresee
+from hayon.delivery.handed import Handed, find_chosen, find_files, find_stray, fingerprint_of, handed_again, names_files
 from hayon.domain import rules as rule_table
 from hayon.domain.lifecycle import PostStatus
 from hayon.domain.model import Account, Content, Media, said_on
@@ -17,11 +17,11 @@ from hayon.errors import Conflict, Invalid, Problem, Unavailable
 from hayon.media import Reach
 from hayon.platforms.contract import Platform
 from hayon.store import accounts, decisions, posts, restoring
-from hayon.store.database import Database, Tx
+from hayon.store.database import Database, Tx, new_id
 from hayon.store.decisions import Told
+from hayon.store.together import ALONE, Alone, Asked, together
 
 TEXT_LIMIT = 100_000
-TARGETS_LIMIT = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,30 @@ class Accepted:
     warnings: Sequence[Problem] = ()
 
 
+@dataclass(slots=True)
+class _Wanted:
+    """What somebody hands in, as it is to be written. `post_id` is chosen when that is tried first, and stays: what was written
+    is known again by it."""
+
+    user_id: UUID
+    handed: Handed
+    correlation_id: str
+    replay: tuple[str, str] | None
+    unfetched: str | None
+    traceparent: str
+    post_id: UUID | None = None
+
+    @property
+    def key(self) -> tuple[UUID, str] | None:
+        """Whose Idempotency-Key it is, and which; None where it has none."""
+        return None if self.replay is None else (self.user_id, self.replay[0])
+
+    def as_fresh(self, read: "_Read") -> posts.Fresh:
+        """The post to be written."""
+        self.post_id = self.post_id or new_id(read.now)
+        return posts.Fresh(self.post_id, self.user_id, read.writing, self.replay)
+
+
 @dataclass(frozen=True, slots=True)
 class _Read:
     now: datetime
@@ -74,6 +98,12 @@ class Submission:
         self._look_ahead = look_ahead
         self._platforms = platforms
         self._reach = reach
+
+        @together(self._accept_many)
+        def accept(tx: Tx, wanted: _Wanted) -> tuple[Accepted, _Read | None]:
+            return self._accept_one(tx, wanted)
+
+        self._accept = accept
 
     async def dry_run(
         self, user_id: UUID, handed: Handed, *, try_out: bool = True
@@ -101,28 +131,19 @@ class Submission:
         Raises Invalid with every problem found; then nothing is written. Raises Conflict where the key was used for
         something else.
         """
-        correlation_id = correlation_id or str(uuid4())
-        replay = None if idempotency_key is None else (idempotency_key, fingerprint_of(handed))
-        unfetched = await self._try_out(user_id, handed)
-        asked_by = _traceparent()
-
-        def accept(tx: Tx) -> tuple[Accepted, _Read | None]:
-            if replay is not None:
-                known = posts.find_replay(tx, user_id, replay[0])
-                if known is not None:
-                    if known.fingerprint != replay[1]:
-                        raise Conflict("This Idempotency-Key was used for another request already.")
-                    return Accepted(known.post_id), None
-            read = self._read(tx, user_id, handed, correlation_id, unfetched=unfetched, traceparent=asked_by)
-            _refuse(read)
-            warnings = self._foresee(tx, user_id, read)
-            view = posts.insert_post(tx, user_id, read.writing, read.now, replay)
-            return Accepted(view.row.id, view, warnings), read
-
-        accepted, read = await self._write_once(accept)
+        wanted = _Wanted(
+            user_id, handed, correlation_id or str(uuid4()),
+            None if idempotency_key is None else (idempotency_key, fingerprint_of(handed)),
+            await self._try_out(user_id, handed), _traceparent(),
+        )  # fmt: skip
+        try:
+            accepted, read = await self._database.write(self._accept, wanted)
+        except posts.KeyUsed:
+            # two requests with one key at the same moment: the unique key let one through, the other reads its answer
+            accepted, read = await self._database.write(self._accept_one, wanted)
         if read is not None:
             _tell_accepted(accepted.post_id, read.writing)
-            at = read.writing.scheduled_at or read.now
+            at = _planned_at(read)
             if not handed.draft and at - read.now <= self._look_ahead:
                 self._wake()
         return accepted
@@ -223,37 +244,81 @@ class Submission:
         """Stops and hides a post here; what is published stays where it is."""
         return await self._database.write(decisions.delete_post, user_id, post_id)
 
-    def _foresee(self, tx: Tx, user_id: UUID, read: _Read) -> Sequence[Problem]:
-        """Days with more posts than an account may do, with this one."""
-        writing = read.writing
-        where = [(one.id, one.platform, one.handle) for one in writing.accounts]
-        return foresee(tx, self._platforms, user_id, where, writing.scheduled_at or read.now, writing.timezone)
+    def _accept_many(self, tx: Tx, asked: Sequence[Asked]) -> list[tuple[Accepted, _Read | None] | Alone]:
+        """`_accept_one` for many: for those of whom there is nothing to say, and whose key was not used yet."""
+        many: list[_Wanted] = [one.args[0] for one in asked]
+        keys = {one.key for one in many if one.key is not None}
+        if keys or any(names_files(one.handed) for one in many):
+            tx.wait_briefly()
+        now = tx.now()
+        mine = accounts.list_free(tx, {one.user_id for one in many})
+        used = posts.find_replays(tx, keys)
+        plain: dict[int, _Read] = {}
+        for place, one in enumerate(many):
+            if one.key is not None:
+                if one.key in used:
+                    continue
+                used.add(one.key)
+            read = self._read_against(tx, one, now, mine[one.user_id])
+            # who has no account that is free may be in other hands as a person
+            if mine[one.user_id] and not _find_refused(read):
+                plain[place] = read
+        planning = [(many[place].user_id, _where(read.writing), _planned_at(read)) for place, read in plain.items()]
+        roomy = find_roomy(tx, self._platforms, planning)
+        plain = {place: read for (place, read), fits in zip(plain.items(), roomy, strict=True) if fits}
+        fresh = [many[place].as_fresh(read) for place, read in plain.items()]
+        answers: list[tuple[Accepted, _Read | None] | Alone] = [ALONE] * len(many)
+        views = posts.insert_posts(tx, fresh, now) if fresh else []
+        for (place, read), view in zip(plain.items(), views, strict=True):
+            answers[place] = Accepted(view.row.id, view), read
+        return answers
 
-    async def _write_once(self, accept: Callable[[Tx], tuple[Accepted, _Read | None]]) -> tuple[Accepted, _Read | None]:
-        try:
-            return await self._database.write(accept)
-        except posts.KeyUsed:
-            # two requests with one key at the same moment: the unique key let one through, the other reads its answer
-            return await self._database.write(accept)
+    def _accept_one(self, tx: Tx, wanted: _Wanted) -> tuple[Accepted, _Read | None]:
+        user_id, replay = wanted.user_id, wanted.replay
+        if replay is not None:
+            known = posts.find_replay(tx, user_id, replay[0])
+            if known is not None and known.post_id != wanted.post_id:
+                if known.fingerprint != replay[1]:
+                    raise Conflict("This Idempotency-Key was used for another request already.")
+                return Accepted(known.post_id), None
+        read = self._read_against(tx, wanted, tx.now(), accounts.list_accounts(tx, user_id))
+        # with others it may have been written already, and only the word of it was lost: never a second time
+        view = None if wanted.post_id is None else posts.find_post(tx, wanted.post_id, user_id)
+        if view is not None:
+            return Accepted(view.row.id, view), read
+        _refuse(read)
+        writing = read.writing
+        warnings = foresee(tx, self._platforms, user_id, _where(writing), _planned_at(read), writing.timezone)
+        (view,) = posts.insert_posts(tx, [wanted.as_fresh(read)], read.now)
+        return Accepted(view.row.id, view, warnings), read
+
+    def _read_against(self, tx: Tx, wanted: _Wanted, now: datetime, mine: Sequence[Account]) -> _Read:
+        return self._read(
+            tx, wanted.user_id, wanted.handed, wanted.correlation_id, now=now, mine=mine, unfetched=wanted.unfetched,
+            traceparent=wanted.traceparent,
+        )  # fmt: skip
 
     def _read(
-        self, tx: Tx, user_id: UUID, handed: Handed, correlation_id: str, *, kept: datetime | None = None,
-        unfetched: str | None = None, traceparent: str = "",
+        self, tx: Tx, user_id: UUID, handed: Handed, correlation_id: str, *, now: datetime | None = None,
+        mine: Sequence[Account] | None = None, kept: datetime | None = None, unfetched: str | None = None,
+        traceparent: str = "",
     ) -> _Read:  # fmt: skip
         """Reads what was handed in against accounts, media, clock and rules: everything found, nothing written.
 
-        `kept` is the time the post has already: an edit that leaves it alone keeps it, even when it has come meanwhile.
+        `now` and `mine`, the person's accounts, are read where they are not given. `kept` is the time the post has already:
+        an edit that leaves it alone keeps it, even when it has come meanwhile.
         `unfetched` is what hinders platforms that fetch files by themselves, `traceparent` the request that hands in.
         """
         problems: list[Problem] = []
-        now = tx.now()
+        now = now or tx.now()
+        mine = accounts.list_accounts(tx, user_id) if mine is None else mine
         scheduled_at = read_schedule(handed.scheduled_at, handed.timezone, now)
         if kept is not None and handed.scheduled_at == kept.isoformat():
             scheduled_at = kept
         if isinstance(scheduled_at, Problem):
             problems.append(scheduled_at)
             scheduled_at = None
-        chosen = self._chosen(tx, user_id, handed, problems)
+        chosen = find_chosen(handed, mine, self._platforms, problems)
         if not chosen and not handed.draft and not problems:
             problems.append(Problem("selectedPlatforms", "none_selected", "Choose at least one account to publish on."))
         problems.extend(find_stray(handed, chosen))
@@ -266,44 +331,12 @@ class Submission:
         fits = [self._fit(handed, account, files, now, unfetched) for account in chosen.values()]
         return _Read(now, writing, fits, problems)
 
-    def _chosen(self, tx: Tx, user_id: UUID, handed: Handed, problems: list[Problem]) -> dict[UUID, Account]:
-        """The accounts meant, each once: a platform's name means its default account."""
-        mine = accounts.list_accounts(tx, user_id)
-        by_id = {str(account.id): account for account in mine}
-        defaults = {account.platform: account for account in mine if account.is_default}
-        chosen: dict[UUID, Account] = {}
-        for index, platform in enumerate(handed.platforms):
-            where = f"selectedPlatforms[{index}]"
-            if platform not in self._platforms:
-                known = ", ".join(sorted(self._platforms))
-                problems.append(
-                    Problem(where, "unknown_platform", f"There is no platform {platform!r}; there are {known}.")
-                )
-            elif platform not in defaults:
-                problems.append(
-                    Problem(
-                        where, "no_account", f"No {platform} account is connected yet. Connect one first.", platform
-                    )
-                )
-            else:
-                chosen[defaults[platform].id] = defaults[platform]
-        for index, account_id in enumerate(handed.account_ids):
-            account = by_id.get(account_id)
-            if account is None:
-                message = "There is no such account, or it was disconnected."
-                problems.append(Problem(f"accountIds[{index}]", "no_account", message, account_id=account_id))
-            else:
-                chosen[account.id] = account
-        if len(chosen) > TARGETS_LIMIT:
-            problems.append(Problem("accountIds", "too_many", f"One post goes to at most {TARGETS_LIMIT} accounts."))
-        return chosen
-
     async def _try_out(self, user_id: UUID, handed: Handed) -> str | None:
         """Whether platforms that fetch files by themselves would get them: what hinders them, as far as we can find out.
 
         Asked before a post is stored, outside of any transaction: a person who schedules learns it now, and not then.
         """
-        if handed.draft or not (handed.content.media or any(one.media for one in handed.overrides.values())):
+        if handed.draft or not names_files(handed):
             return None
         read = await self._database.read(self._read, user_id, handed, "")
         for fit in read.fits:
@@ -344,10 +377,23 @@ def _tell_accepted(post_id: UUID, writing: posts.Writing) -> None:
     telemetry.emit("post.accepted", post_id=str(post_id), correlation_id=writing.correlation_id, draft=writing.draft)
 
 
+def _where(writing: posts.Writing) -> list[Where]:
+    return [(one.id, one.platform, one.handle) for one in writing.accounts]
+
+
+def _planned_at(read: _Read) -> datetime:
+    return read.writing.scheduled_at or read.now
+
+
 def _refuse(read: _Read) -> None:
+    problems = _find_refused(read)
+    if problems:
+        raise Invalid(problems)
+
+
+def _find_refused(read: _Read) -> list[Problem]:
     """Drafts take anything well-formed; the rules of the platforms apply when a post is handed in."""
     problems = list(read.problems)
     if not read.writing.draft:
         problems.extend(problem for fit in read.fits for problem in fit.problems)
-    if problems:
-        raise Invalid(problems)
+    return problems

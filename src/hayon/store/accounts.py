@@ -15,7 +15,7 @@ from hayon.errors import Conflict, NotFound
 from hayon.store import notices
 from hayon.store.database import Tx
 from hayon.store.listed import one_of
-from hayon.store.schema import accounts, targets
+from hayon.store.schema import accounts, targets, users
 
 LONGEST_BLOCK = timedelta(hours=24)
 """However long a platform asks an account to wait, it is asked again after a day."""
@@ -56,15 +56,35 @@ def as_account(row: Row[Any]) -> Account:
 
 _CONNECTED = (
     sa.select(*(accounts.c[one.name] for one in fields(Account)))
-    .where(accounts.c.user_id == sa.bindparam("user_id"), accounts.c.disconnected_at.is_(None))
+    .where(one_of(accounts.c.user_id, "user_ids"), accounts.c.disconnected_at.is_(None))
     .order_by(accounts.c.platform, accounts.c.connected_at)
 )
 """Without the sealed credentials."""
 
 
+_CONNECTED_AND_FREE = _CONNECTED.join(users, users.c.id == accounts.c.user_id).with_for_update(
+    read=True, key_share=True, skip_locked=True
+)
+"""Without those that somebody else changes at this moment: who refers to what is found waits for nobody."""
+
+
 def list_accounts(tx: Tx, user_id: UUID) -> list[Account]:
     """The person's connected accounts, by platform and in the order they were connected."""
-    return [as_account(row) for row in tx.run(_CONNECTED, {"user_id": user_id})]
+    return _list_of(tx, _CONNECTED, [user_id])[user_id]
+
+
+def list_free(tx: Tx, user_ids: Collection[UUID]) -> dict[UUID, list[Account]]:
+    """`list_accounts` of each of these people. What is in other hands, the person or an account, is left out; what is found
+    stays as it is until this transaction ends, so that posts for it are written without waiting.
+    """
+    return _list_of(tx, _CONNECTED_AND_FREE, user_ids)
+
+
+def _list_of(tx: Tx, statement: sa.Select[Any], user_ids: Collection[UUID]) -> dict[UUID, list[Account]]:
+    found: dict[UUID, list[Account]] = {user_id: [] for user_id in user_ids}
+    for row in tx.all(statement, user_ids=user_ids):
+        found[row.user_id].append(as_account(row))
+    return found
 
 
 def list_rows(tx: Tx, user_id: UUID) -> Sequence[Row[Any]]:

@@ -19,6 +19,7 @@ from hayon.domain.lifecycle import WaitsFor
 from hayon.domain.model import Claim
 from hayon.errors import LeaseLost
 from hayon.store.database import Moment, Tx
+from hayon.store.listed import Listed
 from hayon.store.moves import lock_posts
 from hayon.store.schema import accounts, allowances, attempts, targets
 from hayon.store.turns import takeable
@@ -38,6 +39,7 @@ SAME = timedelta(seconds=5)
 NO_POST = UUID(int=0)
 NEVER_OUT = ("refusal", "absence")
 """Answers to an intent that prove that nothing of it is live."""
+_NEVER_OUT: list[sa.ColumnElement[str]] = [sa.literal_column(f"'{one}'") for one in NEVER_OUT]
 
 Scoped = Mapping[str, Sequence[Told]]
 """What was told, by scope: an account's id, or what `app_scope` says. A scope with nothing in it: nothing of it is scarce."""
@@ -58,6 +60,16 @@ class Window:
 
     limit: int | None
     length: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A time at which a post is planned for an account of a person."""
+
+    user_id: UUID
+    account_id: UUID
+    platform: str
+    at: datetime
 
 
 def app_scope(platform: str) -> str:
@@ -217,71 +229,81 @@ def wait_for_app(tx: Tx, platform: str, probing: timedelta) -> datetime | None:
     return until
 
 
-def find_planned(
-    tx: Tx, user_id: UUID, where: Mapping[UUID, str], at: datetime, but: UUID | None = None
-) -> dict[UUID, tuple[Window, int]]:
-    """What was told of the posts of each of the person's accounts (`where`: with their platforms), and how many went out or are
-    planned to within a day of `at`; those of the post `but` left out. Of what nothing was told is not named.
+def find_planned(tx: Tx, near: Sequence[Near], but: UUID | None = None) -> list[tuple[Window, int] | None]:
+    """For each: what was told of the posts of the account, and how many went out or are planned to within a day of the time;
+    those of the post `but` left out. None where nothing was told.
     """
-    told: dict[UUID, Window] = {}
-    counts: dict[UUID, int] = {}
-    near = _near(user_id, where, at - DAY, at + DAY, but)
-    for row in tx.run(_FIND_PLANNED, near | {"scopes": [str(one) for one in where]}):
-        if row.planned is None:
-            told[UUID(row.scope)] = Window(row.limit, timedelta(seconds=row.seconds) if row.seconds else DAY)
-        else:
-            counts[UUID(row.scope)] = row.planned
-    return {account_id: (one, counts.get(account_id, 0)) for account_id, one in told.items()}
-
-
-def list_planned(
-    tx: Tx, user_id: UUID, account_id: UUID, platform: str, since: datetime, until: datetime, but: UUID | None = None
-) -> list[datetime]:
-    """When posts of this account went out or are planned to, within these times; those of the post `but` left out."""
-    return [row.at for row in tx.run(_PLANNED, _near(user_id, {account_id: platform}, since, until, but))]
-
-
-def _near(
-    user_id: UUID, where: Mapping[UUID, str], since: datetime, until: datetime, but: UUID | None
-) -> dict[str, Any]:
-    return {
-        "user_id": user_id, "platforms": sorted(set(where.values())), "account_ids": list(where), "since": since, "until": until,
-        "but": but or NO_POST,
+    given: dict[str, Any] = {
+        "user_id": [one.user_id for one in near], "account_id": [one.account_id for one in near],
+        "scope": [str(one.account_id) for one in near], "platform": [one.platform for one in near],
+        "since": [one.at - DAY for one in near], "until": [one.at + DAY for one in near], "but": but or NO_POST,
     }  # fmt: skip
+    found: list[tuple[Window, int] | None] = [None] * len(near)
+    for row in tx.all(_FIND_PLANNED if tx.on_postgres else _FIND_PLANNED_BY_JSON, **given):
+        window = Window(row.limit, timedelta(seconds=row.seconds) if row.seconds else DAY)
+        found[row.place - 1] = (window, row.planned)
+    return found
 
 
-def _planned() -> sa.CompoundSelect[Any]:
+def list_planned(tx: Tx, near: Near, length: timedelta, but: UUID | None = None) -> list[datetime]:
+    """When posts of this account went out or are planned to, within this long of the time; those of the post `but` left out."""
+    given = {"user_id": near.user_id, "account_id": near.account_id, "platform": near.platform}
+    rows = tx.all(_PLANNED, **given, since=near.at - length, until=near.at + length, but=but or NO_POST)
+    return [row.at for row in rows]
+
+
+_NEAR: Mapping[str, sa.types.TypeEngine[Any]] = {
+    "account_id": sa.Uuid(), "user_id": sa.Uuid(), "platform": sa.Text(), "since": Moment(), "until": Moment(), "scope": sa.Text(),
+}  # fmt: skip
+
+
+def _planned(near: Mapping[str, sa.ColumnElement[Any]]) -> list[sa.Select[Any]]:
     """Each part is a range of an index of its own, however much an account has behind it. What is held since a backup was
     restored is not planned before somebody confirms it.
     """
-    since, until = (sa.bindparam(name, type_=Moment) for name in ("since", "until"))
-    mine = sa.bindparam("account_ids", expanding=True, type_=sa.Uuid)
-    waits = sa.select(targets.c.account_id, targets.c.due_at.label("at")).where(
-        takeable(), targets.c.platform.in_(sa.bindparam("platforms", expanding=True)),
-        targets.c.user_id == sa.bindparam("user_id"), targets.c.status == sa.literal_column("'pending'"),
-    )  # fmt: skip
-    at_work = sa.select(targets.c.account_id, targets.c.due_at).where(
-        targets.c.status == sa.literal_column("'processing'"), targets.c.open_attempt_id.is_(None)
-    )
+    but = targets.c.post_id != sa.bindparam("but", type_=sa.Uuid)
     planned = [
-        one.where(targets.c.account_id.in_(mine), targets.c.due_at > since, targets.c.due_at < until,
-                  targets.c.post_id != sa.bindparam("but"))
-        for one in (waits, at_work)
+        sa.select(targets.c.due_at.label("at")).where(
+            targets.c.account_id == near["account_id"], targets.c.due_at > near["since"], targets.c.due_at < near["until"], but, *which,
+        )
+        for which in (
+            (takeable(), targets.c.platform == near["platform"], targets.c.user_id == near["user_id"],
+             targets.c.status == sa.literal_column("'pending'")),
+            (targets.c.status == sa.literal_column("'processing'"), targets.c.open_attempt_id.is_(None)),
+        )
     ]  # fmt: skip
-    called = _calls_since(since, attempts.c.account_id, attempts.c.intent_at)
-    return sa.union_all(*planned, called.where(attempts.c.account_id.in_(mine)))
+    called = _calls_since(near["since"], attempts.c.intent_at.label("at"))
+    return [*planned, called.where(attempts.c.account_id == near["account_id"])]
 
 
-def _find_planned() -> sa.CompoundSelect[Any]:
-    """What was told and what is counted, by account, in one answer: two would be two ways there and back."""
-    none = sa.null()
-    told = sa.select(
-        allowances.c.scope, allowances.c.limit, allowances.c.seconds, sa.cast(none, sa.Integer).label("planned")
-    ).where(allowances.c.scope.in_(sa.bindparam("scopes", expanding=True)), allowances.c.name == POSTS)
-    near = _PLANNED.subquery()
-    scope = sa.type_coerce(sa.cast(near.c.account_id, sa.Text), sa.Text)
-    counted = sa.select(scope, sa.cast(none, sa.Integer), sa.cast(none, sa.Integer), sa.func.count())
-    return sa.union_all(told, counted.group_by(near.c.account_id))
+def _find_planned(each: sa.FromClause) -> sa.Select[Any]:
+    """Counted only where something was told."""
+    near = dict(each.c)
+    counts = [
+        part.with_only_columns(sa.func.count()).correlate(each).scalar_subquery() for part in _planned(near)
+    ]  # fmt: skip
+    told = sa.and_(allowances.c.scope == near["scope"], allowances.c.name == POSTS)
+    planned = (counts[0] + counts[1] + counts[2]).label("planned")
+    return sa.select(near["place"], allowances.c.limit, allowances.c.seconds, planned).join_from(each, allowances, told)
+
+
+def _each_of_lists() -> sa.FromClause:
+    """The lists that are given as parameters, side by side as rows; `place` counts from 1."""
+    lists = [sa.bindparam(name, type_=postgresql.ARRAY(kind)) for name, kind in _NEAR.items()]
+    columns = [sa.column(name, kind) for name, kind in _NEAR.items()]
+    return sa.func.unnest(*lists).table_valued(*columns, with_ordinality="place", name="each").render_derived()
+
+
+def _each_of_json() -> sa.FromClause:
+    """As `_each_of_lists`, for SQLite, which has no lists but those in JSON."""
+    one = sa.func.json_each(sa.bindparam("scope", type_=Listed(sa.Text()))).table_valued(
+        sa.column("key", sa.Integer), name="one"
+    )
+    path = sa.literal_column("'$['", sa.Text).concat(one.c.key).concat(sa.literal_column("']'"))
+    cells = [
+        sa.func.json_extract(sa.bindparam(name, type_=Listed(kind)), path, type_=kind).label(name) for name, kind in _NEAR.items()
+    ]  # fmt: skip
+    return sa.select((one.c.key + 1).label("place"), *cells).subquery("each")
 
 
 def _find_room(tx: Tx, claim: Claim, told: Told, now: datetime) -> Room:
@@ -303,7 +325,7 @@ def _list_calls(tx: Tx, account_id: UUID, since: datetime) -> list[Call]:
 
 
 def _calls_since(since: datetime | sa.ColumnElement[Any], *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    out = sa.or_(attempts.c.answered_by.is_(None), attempts.c.answered_by.not_in(NEVER_OUT))
+    out = sa.or_(attempts.c.answered_by.is_(None), attempts.c.answered_by.not_in(_NEVER_OUT))
     return sa.select(*columns).where(attempts.c.intent_at.is_not(None), attempts.c.intent_at > since, out)
 
 
@@ -355,5 +377,6 @@ def _bounded(value: int | None) -> int | None:
     return None if value is None else min(max(0, value), LARGEST)
 
 
-_PLANNED = _planned()
-_FIND_PLANNED = _find_planned()
+_PLANNED = sa.union_all(*_planned({name: sa.bindparam(name, type_=kind) for name, kind in _NEAR.items()}))
+_FIND_PLANNED = _find_planned(_each_of_lists())
+_FIND_PLANNED_BY_JSON = _find_planned(_each_of_json())

@@ -17,12 +17,13 @@ from hayon.domain import pacing
 from hayon.domain.lifecycle import PostStatus, TargetStatus, TargetSummary, summarize
 from hayon.domain.model import Account, Content, MediaUse, Override
 from hayon.errors import Conflict, NotFound
-from hayon.store.database import Tx, new_id
+from hayon.store.database import Moment, Tx, new_id
+from hayon.store.listed import one_of
 from hayon.store.schema import accounts, attempts, post_media, posts, replays, targets
 
 
 class KeyUsed(Conflict):
-    """Another request with the same Idempotency-Key was accepted at the same moment."""
+    """Another transaction wrote the same Idempotency-Key, or the same post, at the same moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,36 +104,81 @@ def searchable(text: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """A post that is to be written. `replay` is an Idempotency-Key and the request's fingerprint."""
+
+    id: UUID
+    user_id: UUID
+    writing: Writing
+    replay: tuple[str, str] | None = None
+
+
 def insert_post(
     tx: Tx, user_id: UUID, writing: Writing, now: datetime, replay: tuple[str, str] | None = None
 ) -> PostView:
-    """Writes post, targets and media references whole. `replay` is an Idempotency-Key and the request's fingerprint.
+    """`insert_posts` for one that gets a new id."""
+    return insert_posts(tx, [Fresh(new_id(now), user_id, writing, replay)], now)[0]
+
+
+def insert_posts(tx: Tx, fresh: Sequence[Fresh], now: datetime) -> list[PostView]:
+    """Writes posts, targets and media references whole.
 
     What was written is given as it would be read: nothing has to be asked again. Raises KeyUsed where another transaction
-    used that key at the same moment: the caller reads the answer to that one.
+    wrote one of these posts or keys at the same moment: the caller reads what it wrote.
     """
-    post_id, files = new_id(now), _files_of(writing)
-    fresh = [] if writing.draft else _fresh_targets(user_id, post_id, writing, 1, now)
+    views, files = [], []
+    for one in fresh:
+        used = _files_of(one.writing)
+        files += _references(one.id, used, 1)
+        views.append(_view(one, len(used), now))
+    members = [vars(target) for view in views for target in view.targets]
+    try:
+        _insert_whole(tx, [vars(view.row) for view in views], members, now)
+        keys = [
+            {"user_id": one.user_id, "key": one.replay[0], "fingerprint": one.replay[1], "post_id": one.id, "created_at": now}
+            for one in fresh if one.replay is not None
+        ]  # fmt: skip
+        if keys:
+            tx.run(_INSERT_REPLAY, keys)
+    except IntegrityError as error:
+        raise KeyUsed from error
+    if files:
+        tx.run(_INSERT_REFERENCE, files)
+    return views
+
+
+def _view(fresh: Fresh, media_count: int, now: datetime) -> PostView:
+    writing = fresh.writing
+    members = [] if writing.draft else _fresh_targets(fresh.user_id, fresh.id, writing, 1, now)
     # nothing was claimed yet, and nobody is asked anything
     summary = TargetSummary(TargetStatus.PENDING, False, writing.scheduled_at is not None, False)
-    status, _ = summarize(summary for _ in fresh)
+    status, _ = summarize(summary for _ in members)
     row = {
-        "id": post_id, "user_id": user_id, "status": str(status), "needs_attention": False, "version": 1, "media_count": len(files),
+        "id": fresh.id, "user_id": fresh.user_id, "status": str(status), "version": 1, "media_count": media_count,
         "correlation_id": writing.correlation_id, "created_at": now, **_written(writing, now),
     }  # fmt: skip
-    _insert_whole(tx, row, fresh)
-    if files:
-        tx.run(sa.insert(post_media), _references(post_id, files, 1))
-    if replay is not None:
-        key, fingerprint = replay
-        made = {"user_id": user_id, "key": key, "fingerprint": fingerprint, "post_id": post_id, "created_at": now}
-        try:
-            tx.run(sa.insert(replays).values(made))
-        except IntegrityError as error:
-            raise KeyUsed from error
     names = {account.id: {"handle": account.handle, "host": account.host} for account in writing.accounts}
-    members = [SimpleNamespace(**_BLANK_TARGET | one | names[one["account_id"]]) for one in fresh]
-    return PostView(SimpleNamespace(**_BLANK_POST | row), members)
+    return PostView(
+        SimpleNamespace(**_BLANK_POST | row),
+        [SimpleNamespace(**_BLANK_TARGET | one | names[one["account_id"]]) for one in members],
+    )
+
+
+def find_post(tx: Tx, post_id: UUID, user_id: UUID) -> PostView | None:
+    """As `get_post`; None where there is none."""
+    try:
+        return get_post(tx, post_id, user_id)
+    except NotFound:
+        return None
+
+
+def find_replays(tx: Tx, keys: Collection[tuple[UUID, str]]) -> set[tuple[UUID, str]]:
+    """Those of these people's Idempotency-Keys that were used already."""
+    if not keys:
+        return set()
+    used = tx.all(_FIND_REPLAYS, user_ids={one for one, _ in keys}, keys={one for _, one in keys})
+    return {(row.user_id, row.key) for row in used}
 
 
 def find_replay(tx: Tx, user_id: UUID, key: str) -> Row[Any] | None:
@@ -208,16 +254,16 @@ def _fresh_targets(
     ]  # fmt: skip
 
 
-def _insert_whole(tx: Tx, row: dict[str, Any], fresh: Sequence[dict[str, Any]]) -> None:
-    """A post and its targets; on PostgreSQL they are one statement, and so one way there and back."""
-    if not fresh:
-        tx.run(_INSERT_POST, row)
-    elif tx.on_postgres:
-        lists = {f"target_{name}": [one[name] for one in fresh] for name in _EACH}
-        tx.run(_INSERT_WHOLE, row | lists | {f"target_{name}": fresh[0][name] for name in _ALIKE})
-    else:
-        tx.run(_INSERT_POST, row)
-        tx.run(sa.insert(targets), fresh)
+def _insert_whole(tx: Tx, rows: Sequence[dict[str, Any]], members: Sequence[dict[str, Any]], now: datetime) -> None:
+    """Posts and their targets; on PostgreSQL they are one statement, and so one way there and back, however many they are."""
+    if tx.on_postgres:
+        lists = {f"post_{name}": [one[name] for one in rows] for name in _OF_POST}
+        lists |= {f"target_{name}": [one[name] for one in members] for name in _OF_TARGET}
+        tx.run(_INSERT_WHOLE, lists | {"now": now})
+        return
+    tx.run(_INSERT_POST, rows)
+    if members:
+        tx.run(_INSERT_TARGET, members)
 
 
 def _blank(table: sa.Table) -> dict[str, Any]:
@@ -226,25 +272,34 @@ def _blank(table: sa.Table) -> dict[str, Any]:
 
 
 _BLANK_POST, _BLANK_TARGET = _blank(posts), _blank(targets)
-_ALIKE = ("post_id", "user_id", "status", "version", "due_at", "too_late_at", "created_at", "updated_at")
-_EACH = ("id", "account_id", "platform", "position", "idempotency_key")
-"""What is the same for the fresh targets of a post, and what differs."""
-_POST_COLUMNS = (
-    "id", "user_id", "status", "needs_attention", "version", "media_count", "correlation_id", "created_at", "content", "overrides",
-    "selected", "words", "scheduled_at", "timezone", "placed_at", "max_lateness_seconds", "traceparent", "updated_at",
+_OF_POST = (
+    "id", "user_id", "status", "media_count", "correlation_id", "content", "overrides", "selected", "words", "scheduled_at",
+    "timezone", "placed_at", "max_lateness_seconds", "traceparent",
 )  # fmt: skip
-_INSERT_POST = sa.insert(posts).values({name: sa.bindparam(name, type_=posts.c[name].type) for name in _POST_COLUMNS})
+_OF_TARGET = (
+    "id", "post_id", "user_id", "account_id", "platform", "position", "idempotency_key", "due_at", "too_late_at",
+)  # fmt: skip
+"""What differs between fresh posts, and between fresh targets."""
+_ALIKE: Mapping[str, Any] = {"version": 1}
+_ALIKE_TARGET: Mapping[str, Any] = {"version": 1, "status": str(TargetStatus.PENDING)}
+"""What is the same for all, beside what nobody says anything of, and the time."""
 
 
-def _insert_whole_statement() -> sa.Insert:
-    kinds = {name: targets.c[name].type for name in _BLANK_TARGET}
-    arrays = [sa.bindparam(f"target_{name}", type_=postgresql.ARRAY(kinds[name])) for name in _EACH]
-    each = sa.func.unnest(*arrays).table_valued(*(sa.column(name, kinds[name]) for name in _EACH), name="each")
-    alike = [sa.bindparam(f"target_{name}", type_=kinds[name]) for name in _ALIKE]
-    blank = {name: one for name, one in _BLANK_TARGET.items() if one is not None and name not in {*_EACH, *_ALIKE}}
-    rows = sa.select(*each.render_derived().c, *alike, *(_as_words(one) for one in blank.values()))
-    written = sa.insert(targets).from_select([*_EACH, *_ALIKE, *blank], rows, include_defaults=False)
-    return written.add_cte(_INSERT_POST.cte("post"))
+def _insert_row(table: sa.Table, names: Sequence[str]) -> sa.Insert:
+    """One row, of one dictionary."""
+    return sa.insert(table).values({name: sa.bindparam(name, type_=table.c[name].type) for name in names})
+
+
+def _insert_rows(table: sa.Table, names: Sequence[str], alike: Mapping[str, Any], prefix: str) -> sa.Insert:
+    """Many rows, each of whose columns is a list."""
+    lists = [sa.bindparam(f"{prefix}_{name}", type_=postgresql.ARRAY(table.c[name].type)) for name in names]
+    each = sa.func.unnest(*lists).table_valued(*(sa.column(name, table.c[name].type) for name in names), name=prefix)
+    now = sa.bindparam("now", type_=Moment)
+    blank = {name: one for name, one in (_blank(table) | dict(alike)).items() if one is not None and name not in names}
+    row = [*each.render_derived().c, now, now, *(_as_words(one) for one in blank.values())]
+    return sa.insert(table).from_select(
+        [*names, "created_at", "updated_at", *blank], sa.select(*row), include_defaults=False
+    )
 
 
 def _as_words(value: Any) -> sa.ColumnElement[Any]:
@@ -252,7 +307,17 @@ def _as_words(value: Any) -> sa.ColumnElement[Any]:
     return sa.literal_column(f"'{value}'" if isinstance(value, str) else str(value).lower())
 
 
-_INSERT_WHOLE = _insert_whole_statement()
+_INSERT_WHOLE = _insert_rows(targets, _OF_TARGET, _ALIKE_TARGET, "target").add_cte(
+    _insert_rows(posts, _OF_POST, _ALIKE, "post").cte("post")
+)
+_TIMES = ("created_at", "updated_at")
+_INSERT_POST = _insert_row(posts, (*_OF_POST, *_ALIKE, *_TIMES))
+_INSERT_TARGET = _insert_row(targets, (*_OF_TARGET, *_ALIKE_TARGET, *_TIMES))
+_INSERT_REPLAY = _insert_row(replays, ("user_id", "key", "fingerprint", "post_id", "created_at"))
+_INSERT_REFERENCE = _insert_row(post_media, ("post_id", "media_id", "position"))
+_FIND_REPLAYS = sa.select(replays.c.user_id, replays.c.key).where(
+    one_of(replays.c.user_id, "user_ids"), one_of(replays.c.key, "keys")
+)
 
 
 def _files_of(writing: Writing) -> list[UUID]:

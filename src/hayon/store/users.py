@@ -11,7 +11,9 @@ from sqlalchemy.engine import Row
 
 from hayon.errors import Conflict, Forbidden, NotFound
 from hayon.store.database import Moment, Tx, new_id
+from hayon.store.listed import one_of
 from hayon.store.schema import api_keys, sessions, users
+from hayon.store.together import Asked, together
 
 CLOSED = "Registration is closed: somebody has set this Hayon up already. Ask them to let you in."
 TAKEN = "Somebody has registered with this e-mail address already."
@@ -191,23 +193,34 @@ def delete_key(tx: Tx, person_id: UUID, key_id: UUID) -> None:
         raise NotFound("There is no such key.")
 
 
+def find_keys(tx: Tx, asked: Sequence[Asked]) -> list[Key | None]:
+    """`find_key` for many: as many statements as for one, for a program comes with the same key each time."""
+    wanted = [one.args[0] for one in asked]
+    if tx.on_postgres:
+        rows = tx.all(_OPENED_BY, key_hashes=set(wanted))
+    else:
+        now = tx.now()
+        then = {"now": now, "stale_since": now - USED_EVERY}
+        rows = [row for one in set(wanted) for row in tx.all(_OPENED_BY_THEN, key_hash=one, **then)]
+    found = {row.key_hash: Key(as_person(row), row.key_id, frozenset(row.scopes), row.stale) for row in rows}
+    return [found.get(one) for one in wanted]
+
+
+@together(find_keys)
 def find_key(tx: Tx, key_hash: bytes) -> Key | None:
     """Whose key this is and what for, if it has not run out and they are not shut out."""
-    given: dict[str, Any] = {"key_hash": key_hash}
-    if tx.on_postgres:
-        row = tx.run(_OPENED_BY, given).first()
-    else:
-        row = tx.run(_OPENED_BY_THEN, given | {"now": (now := tx.now()), "stale_since": now - USED_EVERY}).first()
-    return None if row is None else Key(as_person(row), row.key_id, frozenset(row.scopes), row.stale)
+    return find_keys(tx, [Asked((key_hash,), {})])[0]
 
 
-def _opened_by(now: sa.ColumnElement[datetime], stale_since: sa.ColumnElement[datetime]) -> sa.Select[Any]:
+def _opened_by(
+    given: sa.ColumnElement[bool], now: sa.ColumnElement[datetime], stale_since: sa.ColumnElement[datetime]
+) -> sa.Select[Any]:
     stale = sa.or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at < stale_since)
     open_still = sa.or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > now)
     return (
-        sa.select(users, api_keys.c.id.label("key_id"), api_keys.c.scopes, stale.label("stale"))
+        sa.select(*_PERSON, api_keys.c.id.label("key_id"), api_keys.c.key_hash, api_keys.c.scopes, stale.label("stale"))
         .join(api_keys, api_keys.c.user_id == users.c.id)
-        .where(api_keys.c.key_hash == sa.bindparam("key_hash"), users.c.disabled_at.is_(None), open_still)
+        .where(given, users.c.disabled_at.is_(None), open_still)
     )
 
 
@@ -215,10 +228,14 @@ def _moment(name: str) -> sa.BindParameter[datetime]:
     return sa.bindparam(name, type_=Moment)
 
 
+_PERSON = [users.c[name] for name in ("id", "email", "name", "timezone", "is_admin", "disabled_at")]
 _CLOCK = sa.func.clock_timestamp(type_=sa.DateTime(timezone=True))
-_OPENED_BY = _opened_by(_CLOCK, _CLOCK - USED_EVERY)
+_OPENED_BY = _opened_by(one_of(api_keys.c.key_hash, "key_hashes"), _CLOCK, _CLOCK - USED_EVERY)
 """PostgreSQL reads its own clock: asked for by itself it would be one more way there and back, at each request."""
-_OPENED_BY_THEN = _opened_by(_moment("now"), _moment("stale_since"))
+_OPENED_BY_THEN = _opened_by(
+    api_keys.c.key_hash == sa.bindparam("key_hash"), _moment("now"), _moment("stale_since")
+)  # fmt: skip
+"""SQLite has no lists of bytes, and is asked for one key after the other: there is no way there and back."""
 
 
 def note_key_used(tx: Tx, key_id: UUID) -> None:
