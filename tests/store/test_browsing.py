@@ -155,6 +155,24 @@ async def test_pages_without_gaps_though_times_are_the_same(database: Database, 
     assert found == whole
 
 
+@pytest.mark.parametrize("tab", [Tab.ALL, Tab.UPCOMING, Tab.PUBLISHED])
+async def test_pages_of_a_few_weeks_are_those_of_all_times(database: Database, tab: Tab) -> None:
+    ada, _ = await database.write(add_person)
+    status = "COMPLETED" if tab is Tab.PUBLISHED else "SCHEDULED"
+    for number in range(7):
+        at = START + (number // 3) * HOUR
+        await database.write(add_post, ada, status, scheduled_at=at, created_at=START - at.hour * HOUR)
+    whole = await listed(database, ada, Wanted(tab))
+    found: list[UUID] = []
+    after, few_weeks = None, Wanted(tab, since=START, until=START + 9 * HOUR)
+    assert few_weeks.is_short
+    while page := await database.read(browsing.list_posts, ada, few_weeks, after=after, limit=2):
+        found += [view.row.id for view in page]
+        after = browsing.place_of(tab, page[-1].row)
+    assert found == whole
+    assert len(found) == 7
+
+
 async def test_the_order_of_each_tab(database: Database) -> None:
     ada, _ = await database.write(add_person)
     far = {"scheduled_at": START + 9 * HOUR, "created_at": START}

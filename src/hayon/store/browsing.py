@@ -97,8 +97,11 @@ def list_posts(
         # those of a few weeks are all gathered: in the order of the list, one would walk past all others to find them
         if states:
             matching.append(posts.c.status.in_(states))
-        near = sa.select(posts.c.id).where(*matching).cte("near").prefix_with("MATERIALIZED")
-        statement = sa.select(posts).join_from(near, posts, posts.c.id == near.c.id)
+        near = sa.select(posts.c.id, time.label("time")).where(*matching).cte("near").prefix_with("MATERIALIZED")
+        places = (near.c.time, near.c.id) if soonest else (near.c.time.desc(), near.c.id.desc())
+        # and only those that are shown are read whole
+        first = sa.select(near.c.id).order_by(*places).limit(limit).subquery()
+        statement = sa.select(posts).join_from(first, posts, posts.c.id == first.c.id)
     elif len(states) > 1:
         # an index has the posts of one state in their order: the first of each, and of these the first
         firsts = [_among(matching, state).order_by(*order).limit(limit).subquery() for state in states]

@@ -190,12 +190,16 @@ def _lateness(row: Row[Any]) -> timedelta | None:
     return None if too_late_at is None or row.scheduled_at is None else too_late_at - row.scheduled_at
 
 
+_PLATFORMS = sa.select(accounts.c.platform).distinct()
+"""All that a target may be on: the index of what is due begins with the platform."""
+
+
 def due_within(tx: Tx, ahead: timedelta, limit: int = 500) -> tuple[datetime, Sequence[datetime]]:
     """The database's time, and the due times up to `ahead` of it, the earliest first: what timers are set by."""
     now = tx.now()
     statement = (
         sa.select(targets.c.due_at).distinct()
-        .where(takeable(), targets.c.due_at <= now + ahead)
+        .where(takeable(), targets.c.platform.in_(_PLATFORMS), targets.c.due_at <= now + ahead)
         .order_by(targets.c.due_at).limit(limit)
     )  # fmt: skip
     return now, [row.due_at for row in tx.all(statement)]
@@ -260,9 +264,16 @@ def repair_summaries(tx: Tx, *, limit: int = 500) -> int:
     How many were wrong: must always be 0.
     """
     active = sa.select(targets.c.id).where(targets.c.post_id == posts.c.id, targets.c.status.in_(ACTIVE))
-    unended = sa.select(posts.c.id).where(posts.c.status.in_(["PENDING", "PROCESSING"]), ~active.exists())
-    at_work = sa.or_(targets.c.status == str(T.PROCESSING), sa.and_(takeable(), targets.c.due_at <= tx.now()))
+    # in the words of the indexes: with parameters in their place SQLite reads all posts, and nobody writes meanwhile
+    unfinished = posts.c.status.in_([sa.literal_column("'PENDING'"), sa.literal_column("'PROCESSING'")])
     over = posts.c.status.in_(["COMPLETED", "PARTIAL_SUCCESS", "FAILED", "CANCELLED"])
-    ended = sa.select(posts.c.id).join(targets, targets.c.post_id == posts.c.id).where(at_work, over)
-    ids = sorted({row.id for statement in (unended, ended) for row in tx.all(statement.limit(limit))})
+    in_hand = sa.select(targets.c.post_id).where(targets.c.status == sa.literal_column("'processing'"))
+    due = sa.select(targets.c.post_id).where(
+        takeable(), targets.c.platform.in_(_PLATFORMS), targets.c.due_at <= tx.now()
+    )
+    wrong = [
+        sa.select(posts.c.id).where(unfinished, ~active.exists()),
+        *(sa.select(posts.c.id).where(over, posts.c.id.in_(at_work)) for at_work in (in_hand, due)),
+    ]
+    ids = sorted({row.id for statement in wrong for row in tx.all(statement.limit(limit))})
     return summarize_posts(tx, lock_free_posts(tx, ids), tx.now())
