@@ -1,4 +1,5 @@
-"""What is asked again and again reads no table whole, also on an SQLite that never gathered statistics."""
+"""What is asked again and again reads no table whole, also on an SQLite that never gathered statistics, and on a PostgreSQL
+that plans a question once for any time."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -9,10 +10,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from hayon.store import browsing, outbox
+from hayon.store import browsing, outbox, turns
 from hayon.store.browsing import Wanted
 from hayon.store.database import Database, Tx, new_id
 from hayon.store.migrate import migrate
+from hayon.store.schema import accounts, posts, targets, users
 
 NOW = datetime(2030, 5, 28, 12, tzinfo=UTC)
 FEW = ("ix_posts_at_work", "ix_targets_busy", "ix_targets_lease")
@@ -73,3 +75,45 @@ async def test_of_a_few_weeks_only_what_is_shown_is_read_whole(tmp_path: Path) -
         plans.index("SEARCH posts USING INDEX sqlite_autoindex_posts_1 (id=?)"),
     )
     assert "USE TEMP B-TREE FOR ORDER BY" in plans[gathered:looked_up]
+
+
+async def test_whether_anything_waits_is_found_by_index_however_it_is_planned(migrated_postgres_url: str) -> None:
+    """After a few times PostgreSQL plans it for any time: thousands lie ahead, and for all it knows a third is due."""
+
+    def lay_ahead(tx: Tx) -> None:
+        now = tx.now()
+        person, account, post = (new_id(now) for _ in range(3))
+        tx.run(sa.insert(users).values(id=person, email="ada@example.test", created_at=now))
+        told = {
+            "platform": "mastodon",
+            "host": "https://one.test",
+            "remote_id": "1",
+            "handle": "ada",
+            "credential": b"",
+        }
+        tx.run(sa.insert(accounts).values(id=account, user_id=person, connected_at=now, **told))
+        tx.run(
+            sa.insert(posts).values(id=post, user_id=person, content={}, selected={}, created_at=now, updated_at=now)
+        )
+        rows = [
+            {"id": new_id(now), "post_id": post, "user_id": person, "account_id": account, "platform": "mastodon", "position": n,
+             "status": "pending", "version": 1, "due_at": now + timedelta(days=1, seconds=n), "idempotency_key": str(n),
+             "created_at": now, "updated_at": now}
+            for n in range(5_000)
+        ]  # fmt: skip
+        tx.run(sa.text("ALTER TABLE targets DROP CONSTRAINT uq_targets_post_id_account_id"))
+        tx.run(sa.insert(targets), rows)
+        tx.run(sa.text("ANALYZE targets"))
+
+    def explain(tx: Tx) -> list[str]:
+        made = turns._find_waiting(("mastodon",), False).compile(dialect=tx._connection.dialect)
+        given = [repr(made.params[name]) if name != "until" else "now()" for name in made.positiontup or ()]
+        tx.run(sa.text("SET LOCAL plan_cache_mode = force_generic_plan"))
+        tx._connection.exec_driver_sql(f"PREPARE asked AS {made}")
+        return [row[0] for row in tx._connection.exec_driver_sql(f"EXPLAIN EXECUTE asked({', '.join(given)})")]
+
+    database = Database(migrated_postgres_url)
+    await database.write(lay_ahead)
+    plan = await database.write(explain)
+    await database.close()
+    assert not [line for line in plan if "Seq Scan on targets" in line], plan

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from hayon.domain.allowance import Told
 from hayon.store import allowances
 from hayon.store.database import Tx
+from hayon.store.straight import Compiled
 from tests.web.house import House, Visitor, open_house
 
 DAY = timedelta(days=1)
@@ -43,13 +44,23 @@ async def program(house: House) -> Visitor:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every statement, as it is run; the clock is one where the database keeps it."""
     found: list[str] = []
-    run = Tx.run
+    run, fetch, send_each = Tx.run, Compiled.fetch, Compiled.send_each
 
     def counting(tx: Tx, statement: sa.Executable, rows: Any = None) -> Any:
         found.append(str(statement).split(maxsplit=1)[0])
         return run(tx, statement, rows)
 
+    def fetching(compiled: Compiled, *args: Any) -> Any:
+        found.append("straight")
+        return fetch(compiled, *args)
+
+    def sending(compiled: Compiled, *args: Any) -> Any:
+        found.append("straight")
+        send_each(compiled, *args)
+
     monkeypatch.setattr(Tx, "run", counting)
+    monkeypatch.setattr(Compiled, "fetch", fetching)
+    monkeypatch.setattr(Compiled, "send_each", sending)
     return found
 
 

@@ -168,10 +168,15 @@ def _find_waiting(platforms: tuple[str, ...], announcing: bool) -> sa.CompoundSe
     due = [takeable(), targets.c.due_at <= sa.bindparam("until"), targets.c.lost_leases == 0]
     if announcing:
         due.append(is_unannounced())
+
+    def first(platform: str) -> sa.ScalarSelect[Any]:
+        # asked whether any exists, PostgreSQL may read the whole table for it: planned for any time, it does not know that
+        # few are due, and expects to come upon one soon
+        found = sa.select(targets.c.due_at).where(targets.c.platform == platform, *due)
+        return found.order_by(targets.c.due_at).limit(1).correlate(None).scalar_subquery()
+
     return sa.union_all(*(
-        sa.select(sa.literal(one).label("platform"))
-        .where(sa.exists(sa.literal(1)).where(targets.c.platform == one, *due).correlate(None))
-        for one in platforms
+        sa.select(sa.literal(one).label("platform")).where(first(one).is_not(None)) for one in platforms
     ))  # fmt: skip
 
 
