@@ -18,6 +18,7 @@ from hayon.store.turns import Turns
 
 ALARM_AFTER = 20
 """Bells for one row that nobody heard: somebody should look at the workers."""
+COUNTED_SECONDS = 1.0
 GATHERING_SECONDS = 0.02
 """At least so long lies between two passes, so that a busy one rings for several at once, and what was rung for is not held up."""
 SHORT = timedelta(seconds=2)
@@ -47,7 +48,8 @@ class Ringing:
         self._wake = asyncio.Event()
         self._timed: set[asyncio.Task[None]] = set()
         self._links = -1
-        self._passed_at = -math.inf
+        self._passed_at = self._counted_at = -math.inf
+        self._many_wait = False
 
     def wake(self) -> None:
         """Something is due, or free."""
@@ -84,7 +86,7 @@ class Ringing:
             if not waiting:
                 await self._database.write(announcing.forget_due)
             self._links = links
-        if await self._broker.count_waiting() > self._window * len(self._platforms):
+        if await self._too_many_wait():
             return 0  # workers are far behind: more bells help nobody
         now, announced = await self._database.write(
             announcing.announce_due, self._platforms, window=self._window, ahead=self._look_ahead, wait=self._wait,
@@ -99,6 +101,13 @@ class Ringing:
         for due_at, ones in coming.items():
             self._set_timer((due_at - now).total_seconds(), ones, due_at)
         return len(announced)
+
+    async def _too_many_wait(self) -> bool:
+        """Asked of the broker while bells are many, else once a second: no more than a window comes to them meanwhile."""
+        if self._many_wait or time.monotonic() - self._counted_at > COUNTED_SECONDS:
+            self._many_wait = await self._broker.count_waiting() > self._window * len(self._platforms)
+            self._counted_at = time.monotonic()
+        return self._many_wait
 
     async def ring_retry(self, claim: Claim, settlement: Settlement) -> bool:
         """After a counted try that is made again in one of the steps: its bell waits in the broker. Whether it was rung."""
