@@ -85,8 +85,12 @@ class Compiled:
     def send_each(self, driver: AdaptedConnection, rows: Sequence[Mapping[str, Any]]) -> None:
         """Runs it for each of these. Raises as `fetch`."""
         bound = [self._bind(row) for row in rows]
+        one = bound[0] if len(bound) == 1 else None  # half the way there and back
         try:
-            driver.run_async(lambda connection: connection.executemany(self._sql, bound))
+            if one is not None:
+                driver.run_async(lambda connection: connection.fetch(self._sql, *one))
+            else:
+                driver.run_async(lambda connection: connection.executemany(self._sql, bound))
         except asyncpg.PostgresError as error:
             raise self._told(error) from error
 
