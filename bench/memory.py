@@ -41,7 +41,7 @@ class Size:
 
 SIZES = {
     Form.SMOKE: Size(20, "0.5", 0, 1, 1),
-    Form.SHORT: Size(500, "10", 2, 1, 5),
+    Form.SHORT: Size(500, "6", 2, 1, 5),
     Form.FULL: Size(500, "30", 10, 5, 20),
 }
 

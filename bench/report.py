@@ -34,8 +34,8 @@ to store its outcome and to lose nothing when a process or a broker dies (*durab
 Only runs of one profile are compared.
 
 **What is not comparable.** After a crash between the call and its outcome a peer makes the call once more, or not at all, whatever the
-profile: none of them asks the platform what became of it, as Hayon does. Celery, Dramatiq and Taskiq keep no schedule that
-could be listed, changed or cancelled by its content; Procrastinate has no broker. Peers choose no turns among authors, and keep no
+profile: none of them asks the platform what became of it, as Hayon does. Dramatiq 2.2 has no quorum queues: its durable ones are classic, which cost the broker less.
+Celery, Dramatiq and Taskiq keep no schedule that could be listed, changed or cancelled by its content; Procrastinate has no broker. Peers choose no turns among authors, and keep no
 history for people. Who knows how to make one of them faster at the same durability is asked to say so.
 
 **How it is run.** The runs of all contestants are interleaved, in a shuffled order; a figure is the median over the runs, with the
@@ -53,7 +53,6 @@ summary, a notice, the allowance), where a peer here writes two and reads none. 
 a statement therefore weighs more. Two cores carry the worker, the database, the broker and the platform together; the ceiling of
 64 calls of 50 ms (1,280 a second) is beyond what they can do at this cost.
 
-Taking posts in is bound the same way: two transactions through SQLAlchemy and FastAPI's reading of a request make more than half of it.
 Of what grows, the search for a rare word has no index: one that serves every script would make each new post dearer.
 """
 
