@@ -26,6 +26,10 @@ JOINED = (
 )  # fmt: skip
 
 
+LOOKED = sa.func.nextval(sa.literal_column("'looked'"))
+MANY = sa.select(sa.literal_column("number"), LOOKED).select_from(sa.text("generate_series(1, 1000) AS number"))
+
+
 @pytest.fixture
 async def database(migrated_postgres_url: str) -> AsyncIterator[Database]:
     made = Database(migrated_postgres_url)
@@ -70,6 +74,20 @@ async def test_rows_and_defaults_are_the_same_either_way(database: Database) -> 
     assert joined_straight[0]["credential"] == b"\x00sealed\xff"
     assert isinstance(joined_straight[0]["id"], UUID)
     assert joined_straight[0]["word"] == "said"
+
+
+async def test_of_many_rows_the_first_is_read_and_no_other(database: Database) -> None:
+    counted: list[int] = []
+
+    def work(tx: Tx) -> Any:
+        tx.run(sa.text("CREATE TEMP SEQUENCE looked"))
+        firsts = [tx.first(MANY) for _ in range(3)]
+        counted.append(tx.value(sa.text("SELECT last_value FROM looked")))
+        return [row and row.number for row in firsts]
+
+    assert await database.write(work) == [1, 1, 1]
+    # by way of SQLAlchemy all thousand, then one each
+    assert counted[0] <= 1002
 
 
 async def test_other_names_are_not_taken_for_those_it_was_compiled_for(database: Database) -> None:
@@ -173,4 +191,22 @@ async def test_what_could_not_be_rolled_back_is_never_committed_with_something_e
     with pytest.raises(ValueError, match="half way"):
         await database.write(work)
     assert stuck == ["ROLLBACK"]
+    assert await database.write(lambda tx: tx.all(sa.select(users.c.id))) == []
+
+
+async def test_a_commit_that_was_not_answered_leaves_nothing_open(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute, away = asyncpg.Connection.execute, ["COMMIT"]
+
+    async def slow(self: Any, query: str, *args: Any, **kwargs: Any) -> str:
+        if query in away:
+            away.remove(query)
+            raise TimeoutError
+        return str(await execute(self, query, *args, **kwargs))
+
+    monkeypatch.setattr(asyncpg.Connection, "execute", slow)
+    with pytest.raises(DatabaseUnreachable):
+        await database.write(lambda tx: tx.run_each(INSERT_USER, [PERSON]))
+    assert away == []
     assert await database.write(lambda tx: tx.all(sa.select(users.c.id))) == []

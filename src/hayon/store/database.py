@@ -112,8 +112,11 @@ class Tx:
 
     def first(self, statement: sa.Executable, **values: Any) -> Row[Any] | None:
         """The first row, or None."""
-        rows = self.all(statement, **values)
-        return rows[0] if rows else None
+        if self._straight and self._driver:
+            found = self._straight.find(statement)
+            if found is not None:
+                return found.fetch_first(self._driver, values)
+        return self.run(statement, values or None).first()
 
     def value(self, statement: sa.Executable) -> Any:
         """The first column of the first row, or None."""
@@ -231,18 +234,16 @@ class Database:
 
     def _on_postgres(self, connection: Connection, work: Callable[..., R], writes: bool, args: Any, kwargs: Any) -> R:
         tx = Tx(connection, self._clock, mailing=self.mailing, straight=self._straight)
-        if not writes:
-            return work(tx, *args, **kwargs)
         driver = _driver_of(connection)
-        driver.run_async(lambda one: one.execute("BEGIN"))
         try:
+            if not writes:
+                return work(tx, *args, **kwargs)
+            driver.run_async(lambda one: one.execute("BEGIN"))
             answer = work(tx, *args, **kwargs)
+            _commit(driver)
         except BaseException:
             _roll_back(connection, driver)
             raise
-        told = driver.run_async(lambda one: one.execute("COMMIT"))
-        if told != "COMMIT":
-            raise AssertionError(f"an error in the transaction was not raised: {told}")
         return answer
 
     def _whole(self, engine: Engine, work: Callable[..., R], args: Any, kwargs: Any) -> R:
@@ -255,8 +256,14 @@ def _driver_of(connection: Connection) -> AdaptedConnection:
     return cast("AdaptedConnection", connection.connection.dbapi_connection)
 
 
+def _commit(driver: AdaptedConnection) -> None:
+    told = driver.run_async(lambda one: one.execute("COMMIT"))
+    if told != "COMMIT":
+        raise AssertionError(f"an error in the transaction was not raised: {told}")
+
+
 def _roll_back(connection: Connection, driver: AdaptedConnection) -> None:
-    """Nobody gets a connection on which a transaction may still be open."""
+    """Nobody gets a connection on which a transaction may still be open, or an answer still come."""
     try:
         driver.run_async(lambda one: one.execute("ROLLBACK"))
     except (*GONE, asyncpg.PostgresError, OSError, TimeoutError):

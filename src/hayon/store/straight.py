@@ -75,6 +75,18 @@ class Compiled:
             records = driver.run_async(lambda connection: connection.fetch(self._sql, *bound))
         except asyncpg.PostgresError as error:
             raise self._told(error) from error
+        return self._rows(records)
+
+    def fetch_first(self, driver: AdaptedConnection, values: Mapping[str, Any]) -> Row[Any] | None:
+        """The first of its rows, however many there are; no others are read. Raises as `fetch`."""
+        bound = self._bind(values)
+        try:
+            record = driver.run_async(lambda connection: connection.fetchrow(self._sql, *bound))
+        except asyncpg.PostgresError as error:
+            raise self._told(error) from error
+        return None if record is None else self._rows([record])[0]
+
+    def _rows(self, records: Sequence[Any]) -> list[Row[Any]]:
         if not self._reads:
             return [self._make(tuple(record)) for record in records]
         return [
