@@ -1,10 +1,12 @@
-"""The servers that tests use, and the spans they record, as fixtures. What a folder's own tests need beyond them is in that folder's conftest."""
+"""The servers that tests use, and the spans and log lines they record, as fixtures. What a folder's own tests need beyond them is in that folder's conftest."""
 
 import asyncio
+import logging
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -196,6 +198,14 @@ def start_process(tmp_path: Path) -> Iterator[Callable[..., Process]]:
     yield start_one
     for process in started:
         process.kill9()
+
+
+@pytest.fixture
+def log() -> Iterator[list[Any]]:
+    """Every line that is told."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG))
+    with structlog.testing.capture_logs() as lines:
+        yield lines
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -129,9 +129,11 @@ async def test_after_the_intent_only_a_proof_answers_it(ready: House, error: Any
     assert (await ready.target(post_id)).status == status
 
 
-async def test_an_unforeseen_error_is_unavailable_before_the_intent_and_unconfirmed_after_it(ready: House) -> None:
-    ready.platform.preparing = [ValueError("a bug")]
-    ready.platform.after = [ValueError("a bug")]
+async def test_an_unforeseen_error_is_unavailable_before_the_intent_and_unconfirmed_after_it(
+    ready: House, log: list[Any]
+) -> None:
+    ready.platform.preparing = [ValueError("a bug, and hunter2")]
+    ready.platform.after = [ValueError("a bug, and hunter2")]
     post_id = await ready.submit()
     await ready.deliver_due()
     assert (await ready.target(post_id)).status == "pending"
@@ -139,6 +141,10 @@ async def test_an_unforeseen_error_is_unavailable_before_the_intent_and_unconfir
     await ready.deliver_due()
     assert (await ready.target(post_id)).status == "unconfirmed"
     assert len(ready.platform.calls) == 1
+    told = [line for line in log if line["event"] == "target.unforeseen"]  # whoever runs Hayon learns where it was
+    assert [(line["log_level"], line["error"]) for line in told] == [("error", "ValueError")] * 2
+    assert all(".py:" in line["at"] for line in told)
+    assert "hunter2" not in str(log)
 
 
 async def test_once_in_doubt_no_refusal_of_a_repeat_proves_anything(ready: House) -> None:

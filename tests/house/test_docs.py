@@ -12,6 +12,7 @@ import pytest
 import typer
 from prometheus_client.metrics import MetricWrapperBase
 
+from bench import report
 from hayon import cli, telemetry
 from hayon.settings import PREFIX, Settings
 from hayon.telemetry import metrics
@@ -69,7 +70,7 @@ def test_every_event_is_told_somewhere_and_no_other() -> None:
         node.args[0].value
         for file in modules("src/")
         for node in ast.walk(syntax(file))
-        if isinstance(node, ast.Call) and dotted(node.func).split(".")[-1] in {"emit", "_tell"}
+        if isinstance(node, ast.Call) and dotted(node.func).split(".")[-1] in {"emit", "emit_unforeseen", "_tell"}
         if node.args and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str)
     }
     assert told == set(telemetry.EVENTS)  # brokers are handed the way to tell
@@ -137,6 +138,7 @@ def test_every_make_command_exists(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     named = set(re.findall(r"(?:`|^\s*)make ([a-z][a-z-]*)", text, re.MULTILINE))
     known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    known |= {f"bench-{part}" for part in report.ORDER}
     assert named <= known
 
 

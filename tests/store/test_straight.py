@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,7 +15,7 @@ import sqlalchemy as sa
 from hayon.errors import DatabaseUnreachable
 from hayon.store.database import WRITERS, Database, Tx
 from hayon.store.listed import one_of
-from hayon.store.schema import accounts, users
+from hayon.store.schema import accounts, metadata, users
 
 NOW = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
 PERSON = {"id": uuid4(), "email": "anna@example.test", "created_at": NOW}
@@ -74,6 +75,42 @@ async def test_rows_and_defaults_are_the_same_either_way(database: Database) -> 
     assert joined_straight[0]["credential"] == b"\x00sealed\xff"
     assert isinstance(joined_straight[0]["id"], UUID)
     assert joined_straight[0]["word"] == "said"
+
+
+async def test_each_table_can_be_read(database: Database) -> None:
+    """Whatever kinds of columns there are."""
+
+    def work(tx: Tx) -> list[str]:
+        unread = []
+        for table in metadata.sorted_tables:
+            statement = sa.select(table)
+            twice(tx, statement)
+            assert tx._straight is not None
+            if tx._straight.find(statement) is None:
+                unread.append(table.name)
+        return unread
+
+    assert await database.read(work) == []
+
+
+async def test_numbers_are_what_they_are_by_way_of_sqlalchemy(database: Database) -> None:
+    number = sa.literal_column("2.5")
+    floats = sa.select(*(sa.type_coerce(sa.cast(number, kind), sa.Float).label(name) for name, kind in (
+        ("double", sa.Double), ("fixed", sa.Numeric), ("whole", sa.Integer),
+    )), sa.cast(sa.null(), sa.Float).label("none"))  # fmt: skip
+    fixed = sa.select(sa.cast(number, sa.Numeric(3, 1)).label("fixed"))
+
+    def work(tx: Tx) -> Any:
+        assert tx._straight is not None
+        return twice(tx, floats), [tx.all(fixed)[0].fixed for _ in range(3)], tx._straight.find(fixed)
+
+    (before, straight), all_fixed, found = await database.read(work)
+    assert [{name: repr(value) for name, value in row.items()} for row in straight] == [
+        {"double": "2.5", "fixed": "2.5", "whole": "3.0", "none": "None"}
+    ]
+    assert straight == before
+    assert all_fixed == [Decimal("2.5")] * 3
+    assert found is None
 
 
 async def test_of_many_rows_the_first_is_read_and_no_other(database: Database) -> None:

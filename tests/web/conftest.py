@@ -1,14 +1,11 @@
 """A served Hayon for each test, and simulated platforms for those that publish."""
 
-import logging
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
-import structlog
 from argon2 import PasswordHasher
 
 from hayon.sandbox.app import running
@@ -20,14 +17,6 @@ from tests.web.house import House, Visitor, open_house
 def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hashes that cost little: hundreds of people register here, and none of them has anything to lose."""
     monkeypatch.setattr("hayon.web.passwords.PasswordHasher", partial(PasswordHasher, 1, 8, 1))
-
-
-@pytest.fixture
-def log() -> Iterator[list[Any]]:
-    """Every line that is told."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG))
-    with structlog.testing.capture_logs() as lines:
-        yield lines
 
 
 @pytest.fixture

@@ -44,23 +44,21 @@ async def program(house: House) -> Visitor:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every statement, as it is run; the clock is one where the database keeps it."""
     found: list[str] = []
-    run, fetch, send_each = Tx.run, Compiled.fetch, Compiled.send_each
+    run = Tx.run
 
     def counting(tx: Tx, statement: sa.Executable, rows: Any = None) -> Any:
         found.append(str(statement).split(maxsplit=1)[0])
         return run(tx, statement, rows)
 
-    def fetching(compiled: Compiled, *args: Any) -> Any:
-        found.append("straight")
-        return fetch(compiled, *args)
-
-    def sending(compiled: Compiled, *args: Any) -> Any:
-        found.append("straight")
-        send_each(compiled, *args)
-
     monkeypatch.setattr(Tx, "run", counting)
-    monkeypatch.setattr(Compiled, "fetch", fetching)
-    monkeypatch.setattr(Compiled, "send_each", sending)
+    for name in ("fetch", "fetch_first", "send_each"):
+        send = getattr(Compiled, name)
+
+        def sending(compiled: Compiled, *args: Any, send: Any = send) -> Any:
+            found.append("straight")
+            return send(compiled, *args)
+
+        monkeypatch.setattr(Compiled, name, sending)
     return found
 
 

@@ -17,7 +17,7 @@ from hayon import telemetry
 from hayon.accounts import Accounts, Sealed
 from hayon.delivery.allowing import Allowing
 from hayon.delivery.files import Files
-from hayon.delivery.outcomes import StepEnded, read_error, storable
+from hayon.delivery.outcomes import StepEnded, is_foreseen, read_error, storable
 from hayon.domain import rules as rule_table
 from hayon.domain.lifecycle import Ended, Outcome, Settlement, TargetStatus
 from hayon.domain.model import Claim, Content
@@ -124,6 +124,8 @@ class Delivery:
             await self._settle(carried, outcome)
             raise
         except Exception as error:  # noqa: BLE001 - whatever a step raises becomes the outcome of the try
+            if not is_foreseen(error):
+                telemetry.emit_unforeseen("target.unforeseen", error, platform=claim.platform)
             outcome = read_error(error, called=carried.attempt_id is not None)
         return await self._settle(carried, outcome)  # 9. settle: attempt, target, summary, notices in one transaction
 

@@ -68,6 +68,11 @@ def _sane(moment: datetime) -> datetime:
         return datetime.max.replace(tzinfo=UTC) if moment.year > MINYEAR else datetime.min.replace(tzinfo=UTC)
 
 
+def is_foreseen(error: BaseException) -> bool:
+    """Whether it tells by its kind what it means; any other is a mistake of ours, and is told to whoever runs Hayon."""
+    return isinstance(error, StepEnded | PlatformError)
+
+
 def read_error(error: BaseException, *, called: bool) -> Outcome:
     """What an error means. `called`: it came after the intent of this try, so only then may it prove an absence.
 

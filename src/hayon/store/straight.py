@@ -10,9 +10,11 @@ from weakref import WeakKeyDictionary
 import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.engine import AdaptedConnection, Row, result_tuple
+from sqlalchemy.engine.processors import to_float
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
+Columns = Sequence[sa.ColumnElement[Any]]
 Processor = Callable[[Any], Any]
 UNFIT = "unfit"
 
@@ -45,15 +47,17 @@ class Straight:
             return None
         if compiled.update_prefetch or any(_default_of(one) is ... for one in compiled.insert_prefetch):
             return None
-        return Compiled(compiled, statement, self._dialect, names)
+        # numbers of a fixed point are read by the type that the driver tells, which is not known before it was asked
+        columns: Columns = getattr(statement, "exported_columns", ())
+        if any(isinstance(one.type, sa.NumericCommon) and one.type.asdecimal for one in columns):
+            return None
+        return Compiled(compiled, columns, self._dialect, names)
 
 
 class Compiled:
     """One statement as the driver takes it."""
 
-    def __init__(
-        self, compiled: SQLCompiler, statement: sa.Executable, dialect: sa.Dialect, names: Sequence[str]
-    ) -> None:
+    def __init__(self, compiled: SQLCompiler, columns: Columns, dialect: sa.Dialect, names: Sequence[str]) -> None:
         self.names = names
         self._sql = str(compiled)
         defaults = {one.key: _default_of(one) for one in compiled.insert_prefetch}
@@ -63,9 +67,8 @@ class Compiled:
             # `...` stands for no value of its own
             own = defaults.get(name, ... if bind.required else bind.effective_value)
             self._parameters.append((name, own, bind.type.dialect_impl(dialect).bind_processor(dialect)))
-        columns = getattr(statement, "exported_columns", ())
-        self._make = result_tuple([column.key for column in columns])
-        self._readers = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
+        self._make = result_tuple([str(column.key) for column in columns])
+        self._readers = [_reader_of(column.type, dialect) for column in columns]
         self._reads = any(self._readers)
 
     def fetch(self, driver: AdaptedConnection, values: Mapping[str, Any]) -> list[Row[Any]]:
@@ -118,6 +121,13 @@ class Compiled:
     def _told(self, error: asyncpg.PostgresError) -> sa.exc.DBAPIError:
         clash = isinstance(error, asyncpg.IntegrityConstraintViolationError)
         return (sa.exc.IntegrityError if clash else sa.exc.DBAPIError)(self._sql, None, error)
+
+
+def _reader_of(kind: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> Processor | None:
+    made: Processor | None = to_float  # whatever kind of number the database made of it
+    if not isinstance(kind, sa.NumericCommon):
+        made = kind.dialect_impl(dialect).result_processor(dialect, None)
+    return made
 
 
 def _default_of(column: sa.Column[Any]) -> Any:

@@ -25,11 +25,11 @@ from hayon.telemetry.metrics import (
 )
 from hayon.telemetry.spans import Kind, Span, begin_span, open_child, ring_together, set_up_traces
 from hayon.telemetry.traceparent import Trace, find_trace, read_traceparent
-from hayon.telemetry.vocabulary import EVENTS, emit
+from hayon.telemetry.vocabulary import EVENTS, emit, emit_unforeseen
 
 __all__ = [
     "EVENTS", "REGISTRY", "Kind", "Span", "Trace", "accepted", "begin_span", "bells_waiting", "broker_returns", "calls",
-    "claim_conflicts", "emit", "events", "find_trace", "in_flight", "lateness", "oldest_due", "oldest_transaction",
+    "claim_conflicts", "emit", "emit_unforeseen", "events", "find_trace", "in_flight", "lateness", "oldest_due", "oldest_transaction",
     "open_child", "outcomes", "parked", "read_traceparent", "reconciled", "rerings", "ring_together", "set_up", "set_up_traces",
     "targets", "unaccounted",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 `docs/operating.md` shows the table; a test holds it and EVENTS together. No event carries a secret or the words of a post.
 """
 
+import traceback
 from typing import Any
 
 import structlog
@@ -26,6 +27,7 @@ EVENTS: dict[str, str] = {
     "call.answered": "a platform or a media store answered a call of ours (JSON only)",
     "call.unanswered": "such a call had no whole answer; what that means is decided by its caller (JSON only)",
     "target.intended": "the intent is stored; the irreversible call follows",
+    "target.unforeseen": "a step met an error that nobody foresaw; what that means for the target is stored all the same",
     "target.settled": "the end of one try is stored",
     "target.rescued": "the lease of a target ran out; the sweep took it back",
     "target.lease_lost": "a worker found that another owns the target by now",
@@ -67,6 +69,9 @@ _ALSO_COUNTED: dict[str, Counter] = {
 }
 """Events that also have a number of their own."""
 
+PLACES = 4
+"""So many of the calls that led to an unforeseen error are told."""
+
 _counters: dict[tuple[str, str, str], Counter] = {}
 _log = structlog.get_logger("hayon")
 
@@ -84,3 +89,10 @@ def emit(event: str, /, *, level: str = "info", **facts: Any) -> None:
     if level == "debug" and not structlog.is_configured():
         return  # a command that speaks to a person in words of its own
     getattr(_log, level)(event, **facts)
+
+
+def emit_unforeseen(event: str, /, error: BaseException, **facts: Any) -> None:
+    """Tells of an error that nobody foresaw by its kind and its place, innermost first: its text may hold secrets."""
+    calls = traceback.extract_tb(error.__traceback__)[-PLACES:]
+    places = [f"{call.filename.rsplit('/', 1)[-1]}:{call.lineno} {call.name}" for call in reversed(calls)]
+    emit(event, level="error", error=type(error).__name__, at=" < ".join(places), **facts)

@@ -1,6 +1,5 @@
 """Every refusal as a problem detail (RFC 9457): what went wrong, where, and what to do. Unforeseen errors say nothing of themselves."""
 
-import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -106,14 +105,9 @@ def as_found(problem: Problem) -> ProblemFound:
 
 
 def answer_unforeseen(request: Request, error: BaseException) -> Response:
-    """The answer to an error nobody foresaw, told to the log by its kind and place: its text may hold secrets."""
-    frames = traceback.extract_tb(error.__traceback__)
-    places = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}" for frame in frames[-4:]]
-    route = request.scope.get("route")
-    telemetry.emit(
-        "request.failed", level="error", method=request.method, route=getattr(route, "path", "?"),
-        error=type(error).__name__, at=" < ".join(reversed(places)),
-    )  # fmt: skip
+    """The answer to an error nobody foresaw, of which the log is told."""
+    route = getattr(request.scope.get("route"), "path", "?")
+    telemetry.emit_unforeseen("request.failed", error, method=request.method, route=route)
     detail = "Something went wrong here that nobody foresaw. It is in the log under this correlation id."
     return answer_problem(request, 500, detail)
 
