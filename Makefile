@@ -48,7 +48,7 @@ format: installed-dev ## rewrite the code as the linter and the formatter want i
 bench: installed-bench ## measure Hayon beside what people would pick instead (20 minutes), write docs/benchmarks.md; bench-drain: one part
 	@$(BIN)/python bench/run.py $(ARGS)
 
-bench-full: installed-bench ## the same at full size (hours; goes on where it was interrupted); one part: make bench-drain ARGS=--full
+bench-full: installed-bench ## the same at full size (hours; goes on where it was interrupted); one part: make bench-drain ARGS=--full; a million behind: make bench-million
 	@$(BIN)/python bench/run.py --full $(ARGS)
 
 bench-%: installed-bench

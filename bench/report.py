@@ -13,7 +13,7 @@ from bench.result import Column, Result, Row, Table, Verdict
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results"
 PAGE = ROOT / "docs" / "benchmarks.md"
-ORDER = ("accept", "latency", "drain", "schedule", "neighbour", "memory", "growth")
+ORDER = ("accept", "latency", "drain", "schedule", "million", "neighbour", "memory", "growth")
 FORMS = ("full", "short")
 """Of one scenario the page shows the larger form that is there."""
 HOLDS = {True: "holds", False: "**does not hold**", None: "not told by this form"}

@@ -18,7 +18,7 @@ from tests.servers.postgres import PostgresAddress
 from tests.servers.rabbitmq import RabbitAddress
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("drain", "latency", "schedule", "neighbour", "memory")
+PARTS = ("drain", "latency", "schedule", "million", "neighbour", "memory")
 OURS = ("SQLite", "PostgreSQL", "PostgreSQL + RabbitMQ")
 
 
