@@ -36,7 +36,7 @@ class Size:
 
 SIZES = {
     Form.SMOKE: Size(20, 1, 1, 20, (30,), 1),
-    Form.SHORT: Size(1500, 6, 3, 1500, (2000,), 1),
+    Form.SHORT: Size(1000, 4, 3, 1500, (1000,), 1),
     Form.FULL: Size(10_000, 60, 10, 3000, (0, 100_000, 1_000_000), 3),
 }
 
