@@ -5,12 +5,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from hayon.store import browsing, outbox, turns
+from hayon.domain.allowance import POSTS, Told
+from hayon.store import allowances, browsing, outbox, turns
+from hayon.store.allowances import Near, keep_told
 from hayon.store.browsing import Wanted
 from hayon.store.database import Database, Tx, new_id
 from hayon.store.migrate import migrate
@@ -77,33 +80,33 @@ async def test_of_a_few_weeks_only_what_is_shown_is_read_whole(tmp_path: Path) -
     assert "USE TEMP B-TREE FOR ORDER BY" in plans[gathered:looked_up]
 
 
+def lay_ahead(tx: Tx) -> UUID:
+    """5,000 of one account, two minutes apart, from tomorrow on. Which."""
+    now = tx.now()
+    person, account, post = (new_id(now) for _ in range(3))
+    tx.run(sa.insert(users).values(id=person, email="ada@example.test", created_at=now))
+    told = {
+        "platform": "mastodon",
+        "host": "https://one.test",
+        "remote_id": "1",
+        "handle": "ada",
+        "credential": b"",
+    }
+    tx.run(sa.insert(accounts).values(id=account, user_id=person, connected_at=now, **told))
+    tx.run(sa.insert(posts).values(id=post, user_id=person, content={}, selected={}, created_at=now, updated_at=now))
+    rows = [
+        {"id": new_id(now), "post_id": post, "user_id": person, "account_id": account, "platform": "mastodon", "position": n,
+         "status": "pending", "version": 1, "due_at": now + timedelta(days=1, minutes=2 * n), "idempotency_key": str(n),
+         "created_at": now, "updated_at": now}
+        for n in range(5_000)
+    ]  # fmt: skip
+    tx.run(sa.text("ALTER TABLE targets DROP CONSTRAINT uq_targets_post_id_account_id"))
+    tx.run(sa.insert(targets), rows)
+    return account
+
+
 async def test_whether_anything_waits_is_found_by_index_however_it_is_planned(migrated_postgres_url: str) -> None:
     """After a few times PostgreSQL plans it for any time: thousands lie ahead, and for all it knows a third is due."""
-
-    def lay_ahead(tx: Tx) -> None:
-        now = tx.now()
-        person, account, post = (new_id(now) for _ in range(3))
-        tx.run(sa.insert(users).values(id=person, email="ada@example.test", created_at=now))
-        told = {
-            "platform": "mastodon",
-            "host": "https://one.test",
-            "remote_id": "1",
-            "handle": "ada",
-            "credential": b"",
-        }
-        tx.run(sa.insert(accounts).values(id=account, user_id=person, connected_at=now, **told))
-        tx.run(
-            sa.insert(posts).values(id=post, user_id=person, content={}, selected={}, created_at=now, updated_at=now)
-        )
-        rows = [
-            {"id": new_id(now), "post_id": post, "user_id": person, "account_id": account, "platform": "mastodon", "position": n,
-             "status": "pending", "version": 1, "due_at": now + timedelta(days=1, seconds=n), "idempotency_key": str(n),
-             "created_at": now, "updated_at": now}
-            for n in range(5_000)
-        ]  # fmt: skip
-        tx.run(sa.text("ALTER TABLE targets DROP CONSTRAINT uq_targets_post_id_account_id"))
-        tx.run(sa.insert(targets), rows)
-        tx.run(sa.text("ANALYZE targets"))
 
     def explain(tx: Tx) -> list[str]:
         made = turns._find_waiting(("mastodon",), False).compile(dialect=tx._connection.dialect)
@@ -114,6 +117,35 @@ async def test_whether_anything_waits_is_found_by_index_however_it_is_planned(mi
 
     database = Database(migrated_postgres_url)
     await database.write(lay_ahead)
+    await database.write(lambda tx: tx.run(sa.text("ANALYZE targets")))
     plan = await database.write(explain)
     await database.close()
     assert not [line for line in plan if "Seq Scan on targets" in line], plan
+
+
+async def test_what_is_planned_around_a_time_is_a_range_of_whichever_index_is_taken(migrated_postgres_url: str) -> None:
+    """Before there are statistics one index is as good as another for PostgreSQL; here it has only that of the account."""
+
+    def explain(tx: Tx) -> tuple[int, list[str]]:
+        account_id = lay_ahead(tx)
+        keep_told(tx, {str(account_id): [Told(POSTS, 2_000, tx.now(), 2_000, 86_400)]}, tx.now())
+        for other in ("ix_targets_turn", "ix_targets_due"):
+            tx.run(sa.text(f"DROP INDEX {other}"))
+        user_id, last = tx.run(sa.text("SELECT user_id, max(due_at) FROM targets GROUP BY user_id")).one()
+        around = Near(user_id, account_id, "mastodon", last - timedelta(days=2))
+        ((_, planned),) = filter(None, allowances.find_planned(tx, [around]))
+        made = allowances._FIND_PLANNED.compile(dialect=tx._connection.dialect)
+        given = made.params | {
+            "user_id": [user_id], "account_id": [account_id], "scope": [str(account_id)], "platform": ["mastodon"],
+            "since": [around.at - timedelta(days=1)], "until": [around.at + timedelta(days=1)], "but": new_id(NOW),
+        }  # fmt: skip
+        values = tuple(given[name] for name in made.positiontup or ())
+        return planned, [row[0] for row in tx._connection.exec_driver_sql(f"EXPLAIN ANALYZE {made}", values)]
+
+    database = Database(migrated_postgres_url)
+    planned, plan = await database.write(explain)
+    await database.close()
+    assert planned == 2 * 720 - 1
+    assert any("ix_targets_account_id_due_at on targets " in line for line in plan), plan
+    passed_by = sum(int(line.split(":")[1]) for line in plan if "Rows Removed by Filter" in line)
+    assert passed_by == 0, plan

@@ -182,7 +182,7 @@ UNMIRRORED = "mirrored <> (parked_at IS NOT NULL)"
 CAME_TO = "status IN ('completed', 'failed', 'unconfirmed')"
 targets = sa.Table(
     "targets", metadata, _id(), _ref("post_id", "posts", index=False), _ref("user_id", "users", index=False),
-    _ref("account_id", "accounts"), _text("platform"), _number("position"),
+    _ref("account_id", "accounts", index=False), _text("platform"), _number("position"),
     _text("status"), _at("due_at"),  # the earliest time it may be tried; None on an unconfirmed one: a person is asked
     _number("version"), _number("fence"), sa.Column("claim_id", sa.Uuid), _at("claimed_at"), _at("lease_until"),
     _number("claims"), _number("lost_leases"),
@@ -216,6 +216,8 @@ targets = sa.Table(
              postgresql_where=sa.text(TAKEABLE), sqlite_where=sa.text(TAKEABLE)),
     sa.Index("ix_targets_turn", "platform", "user_id", "account_id", "due_at",  # from author to author
              postgresql_where=sa.text(TAKEABLE), sqlite_where=sa.text(TAKEABLE)),
+    # with its time: without statistics PostgreSQL may take this one, where another fits better, for all that an account has
+    sa.Index("ix_targets_account_id_due_at", "account_id", "due_at"),
     sa.Index("ix_targets_busy", "account_id",
              postgresql_where=sa.text("status = 'processing'"), sqlite_where=sa.text("status = 'processing'")),
     sa.Index("ix_targets_announced", "platform",
