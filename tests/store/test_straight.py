@@ -1,9 +1,9 @@
-"""What goes straight to PostgreSQL's driver gives and refuses what it would by way of SQLAlchemy, and transactions stay whole."""
+"""What goes straight to the driver gives and refuses what it would by way of SQLAlchemy, and transactions stay whole."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,12 +13,13 @@ import pytest
 import sqlalchemy as sa
 
 from hayon.errors import DatabaseUnreachable
-from hayon.store.database import WRITERS, Database, Tx
+from hayon.store.database import READERS, WRITERS, Database, Moment, Tx
 from hayon.store.listed import one_of
 from hayon.store.schema import accounts, metadata, users
 
 NOW = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
 PERSON = {"id": uuid4(), "email": "anna@example.test", "created_at": NOW}
+EVERYBODY = sa.select(users.c.email).order_by(users.c.email)
 INSERT_USER, INSERT_ACCOUNT = sa.insert(users), sa.insert(accounts)
 BY_ID = sa.select(users).where(one_of(users.c.id, "ids")).order_by(users.c.email)
 JOINED = (
@@ -27,12 +28,23 @@ JOINED = (
 )  # fmt: skip
 
 
+CREATED = sa.select(users.c.created_at).order_by(users.c.email)
+BY_TIME = sa.select(users.c.id).where(users.c.created_at == sa.bindparam("at", type_=Moment()))
+AS_BEFORE = sa.DateTime(timezone=True)
+"""A time as SQLAlchemy reads it by itself: what older versions wrote is read, and what is written now they could read."""
 LOOKED = sa.func.nextval(sa.literal_column("'looked'"))
 MANY = sa.select(sa.literal_column("number"), LOOKED).select_from(sa.text("generate_series(1, 1000) AS number"))
 
 
 @pytest.fixture
-async def database(migrated_postgres_url: str) -> AsyncIterator[Database]:
+async def database(database_url: str) -> AsyncIterator[Database]:
+    made = Database(database_url)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def on_postgres(migrated_postgres_url: str) -> AsyncIterator[Database]:
     made = Database(migrated_postgres_url)
     yield made
     await made.close()
@@ -50,7 +62,6 @@ def twice(tx: Tx, statement: Any, **values: Any) -> tuple[list[dict[str, Any]], 
     """At first sight by way of SQLAlchemy, then straight."""
     before = [dict(row._mapping) for row in tx.run(statement, values).all()]
     tx.all(statement, **values)
-    assert tx._straight is not None
     assert tx._straight.find(statement) is not None
     return before, [dict(row._mapping) for row in tx.all(statement, **values)]
 
@@ -85,7 +96,6 @@ async def test_each_table_can_be_read(database: Database) -> None:
         for table in metadata.sorted_tables:
             statement = sa.select(table)
             twice(tx, statement)
-            assert tx._straight is not None
             if tx._straight.find(statement) is None:
                 unread.append(table.name)
         return unread
@@ -93,7 +103,36 @@ async def test_each_table_can_be_read(database: Database) -> None:
     assert await database.read(work) == []
 
 
-async def test_numbers_are_what_they_are_by_way_of_sqlalchemy(database: Database) -> None:
+@pytest.mark.parametrize(
+    "at",
+    [
+        NOW,
+        NOW.replace(microsecond=0),
+        datetime(1, 2, 3, 4, 5, 6, 7, tzinfo=UTC),
+        datetime(2026, 3, 1, 14, 30, 15, 123456, tzinfo=timezone(timedelta(hours=2))),
+    ],
+)
+async def test_times_are_kept_as_sqlalchemy_keeps_them(database: Database, at: datetime) -> None:
+    def work(tx: Tx) -> Any:
+        for number in range(3):
+            tx.run_each(INSERT_USER, [{**PERSON, "id": uuid4(), "email": f"{number}@example.test", "created_at": at}])
+        return twice(tx, CREATED), tx.all(sa.select(sa.type_coerce(users.c.created_at, AS_BEFORE)))
+
+    (rows, straight), before = await database.write(work)
+    kept = [one["created_at"] for one in straight]
+    assert kept == [one["created_at"] for one in rows] == [at] * 3
+    assert {one.utcoffset() for one in kept} == {timedelta(0)}
+    assert [row[0].replace(tzinfo=UTC) for row in before] == [at] * 3
+
+
+async def test_a_time_without_a_zone_is_refused(database: Database) -> None:
+    naive = datetime(2026, 3, 1, 12, 30)  # noqa: DTZ001 - that is what is refused
+    for work in (lambda tx: tx.all(BY_TIME, at=naive),) * 3:
+        with pytest.raises((sa.exc.StatementError, ValueError), match="without a zone"):
+            await database.read(work)
+
+
+async def test_numbers_are_what_they_are_by_way_of_sqlalchemy(on_postgres: Database) -> None:
     number = sa.literal_column("2.5")
     floats = sa.select(*(sa.type_coerce(sa.cast(number, kind), sa.Float).label(name) for name, kind in (
         ("double", sa.Double), ("fixed", sa.Numeric), ("whole", sa.Integer),
@@ -101,10 +140,9 @@ async def test_numbers_are_what_they_are_by_way_of_sqlalchemy(database: Database
     fixed = sa.select(sa.cast(number, sa.Numeric(3, 1)).label("fixed"))
 
     def work(tx: Tx) -> Any:
-        assert tx._straight is not None
         return twice(tx, floats), [tx.all(fixed)[0].fixed for _ in range(3)], tx._straight.find(fixed)
 
-    (before, straight), all_fixed, found = await database.read(work)
+    (before, straight), all_fixed, found = await on_postgres.read(work)
     assert [{name: repr(value) for name, value in row.items()} for row in straight] == [
         {"double": "2.5", "fixed": "2.5", "whole": "3.0", "none": "None"}
     ]
@@ -113,7 +151,7 @@ async def test_numbers_are_what_they_are_by_way_of_sqlalchemy(database: Database
     assert found is None
 
 
-async def test_of_many_rows_the_first_is_read_and_no_other(database: Database) -> None:
+async def test_of_many_rows_the_first_is_read_and_no_other(on_postgres: Database) -> None:
     counted: list[int] = []
 
     def work(tx: Tx) -> Any:
@@ -122,9 +160,25 @@ async def test_of_many_rows_the_first_is_read_and_no_other(database: Database) -
         counted.append(tx.value(sa.text("SELECT last_value FROM looked")))
         return [row and row.number for row in firsts]
 
-    assert await database.write(work) == [1, 1, 1]
+    assert await on_postgres.write(work) == [1, 1, 1]
     # by way of SQLAlchemy all thousand, then one each
     assert counted[0] <= 1002
+
+
+async def test_what_is_left_of_a_first_row_keeps_nothing_open(database: Database) -> None:
+    """The rows that nobody reads would keep SQLite at the state that they were read from."""
+
+    def look(tx: Tx) -> Any:
+        return tx.first(EVERYBODY)
+
+    await database.write(
+        lambda tx: tx.run_each(INSERT_USER, [PERSON, {**PERSON, "id": uuid4(), "email": "b@example.test"}])
+    )
+    for _ in range(3):
+        assert (await database.read(look)).email == PERSON["email"]
+    await database.write(lambda tx: tx.run(sa.update(users).values(email=users.c.email + ".new")))
+    for _ in range(READERS + 1):
+        assert (await database.read(look)).email == f"{PERSON['email']}.new"
 
 
 async def test_other_names_are_not_taken_for_those_it_was_compiled_for(database: Database) -> None:
@@ -163,24 +217,24 @@ async def test_a_clash_is_told_as_sqlalchemy_tells_it_and_undoes_all(database: D
     assert sorted(emails) == ["a@example.test", "b@example.test"]
 
 
-async def test_an_error_that_was_swallowed_is_no_commit(database: Database) -> None:
+async def test_an_error_that_was_swallowed_is_no_commit(on_postgres: Database) -> None:
     def work(tx: Tx) -> None:
         tx.run_each(INSERT_USER, [PERSON])
         with contextlib.suppress(sa.exc.DBAPIError):
             tx.all(sa.text("SELECT 1 / 0"))
 
     with pytest.raises(AssertionError, match="ROLLBACK"):
-        await database.write(work)
-    assert await database.read(lambda tx: tx.all(sa.select(users.c.id))) == []
+        await on_postgres.write(work)
+    assert await on_postgres.read(lambda tx: tx.all(sa.select(users.c.id))) == []
 
 
 async def test_connections_that_ended_while_nobody_used_them_are_replaced_unseen(
-    database: Database, migrated_postgres_url: str
+    on_postgres: Database, migrated_postgres_url: str
 ) -> None:
     def look(tx: Tx) -> Any:
         return tx.value(_SLOWLY)
 
-    await asyncio.gather(*(database.read(look) for _ in range(WRITERS)))
+    await asyncio.gather(*(on_postgres.read(look) for _ in range(WRITERS)))
     plain = sa.make_url(migrated_postgres_url).set(drivername="postgresql").render_as_string(hide_password=False)
     other = await asyncpg.connect(plain)
     ended = await other.fetchval(
@@ -190,10 +244,10 @@ async def test_connections_that_ended_while_nobody_used_them_are_replaced_unseen
     await other.close()
     assert ended == WRITERS
     await asyncio.sleep(0.1)  # until the word of it is here
-    assert await asyncio.gather(*(database.write(look) for _ in range(2 * WRITERS))) == [7] * 2 * WRITERS
+    assert await asyncio.gather(*(on_postgres.write(look) for _ in range(2 * WRITERS))) == [7] * 2 * WRITERS
 
 
-async def test_one_that_ends_in_the_middle_is_told_and_given_to_nobody_else(database: Database) -> None:
+async def test_one_that_ends_in_the_middle_is_told_and_given_to_nobody_else(on_postgres: Database) -> None:
     def work(tx: Tx) -> None:
         tx.run_each(INSERT_USER, [PERSON])
         for _ in range(3):
@@ -201,8 +255,8 @@ async def test_one_that_ends_in_the_middle_is_told_and_given_to_nobody_else(data
 
     for _ in range(WRITERS + 1):
         with pytest.raises(DatabaseUnreachable):
-            await database.write(work)
-    assert await database.write(lambda tx: tx.all(sa.select(users.c.id))) == []
+            await on_postgres.write(work)
+    assert await on_postgres.write(lambda tx: tx.all(sa.select(users.c.id))) == []
 
 
 _SLOWLY = sa.select(sa.literal(7)).select_from(sa.func.pg_sleep(0.2))
@@ -210,7 +264,7 @@ _END_MYSELF = sa.select(sa.func.pg_terminate_backend(sa.func.pg_backend_pid()))
 
 
 async def test_what_could_not_be_rolled_back_is_never_committed_with_something_else(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    on_postgres: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     execute, stuck = asyncpg.Connection.execute, []
 
@@ -226,13 +280,13 @@ async def test_what_could_not_be_rolled_back_is_never_committed_with_something_e
 
     monkeypatch.setattr(asyncpg.Connection, "execute", slow)
     with pytest.raises(ValueError, match="half way"):
-        await database.write(work)
+        await on_postgres.write(work)
     assert stuck == ["ROLLBACK"]
-    assert await database.write(lambda tx: tx.all(sa.select(users.c.id))) == []
+    assert await on_postgres.write(lambda tx: tx.all(sa.select(users.c.id))) == []
 
 
 async def test_a_commit_that_was_not_answered_leaves_nothing_open(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    on_postgres: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     execute, away = asyncpg.Connection.execute, ["COMMIT"]
 
@@ -244,6 +298,6 @@ async def test_a_commit_that_was_not_answered_leaves_nothing_open(
 
     monkeypatch.setattr(asyncpg.Connection, "execute", slow)
     with pytest.raises(DatabaseUnreachable):
-        await database.write(lambda tx: tx.run_each(INSERT_USER, [PERSON]))
+        await on_postgres.write(lambda tx: tx.run_each(INSERT_USER, [PERSON]))
     assert away == []
-    assert await database.write(lambda tx: tx.all(sa.select(users.c.id))) == []
+    assert await on_postgres.write(lambda tx: tx.all(sa.select(users.c.id))) == []

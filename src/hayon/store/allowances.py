@@ -18,7 +18,7 @@ from hayon.domain.allowance import DAY, LINED_UP, POSTS, Call, Room, Told
 from hayon.domain.lifecycle import WaitsFor
 from hayon.domain.model import Claim
 from hayon.errors import LeaseLost
-from hayon.store.database import Moment, Tx
+from hayon.store.database import Id, Moment, Tx
 from hayon.store.listed import Listed
 from hayon.store.moves import lock_posts
 from hayon.store.schema import accounts, allowances, attempts, targets
@@ -253,7 +253,7 @@ def list_planned(tx: Tx, near: Near, length: timedelta, but: UUID | None = None)
 
 
 _NEAR: Mapping[str, sa.types.TypeEngine[Any]] = {
-    "account_id": sa.Uuid(), "user_id": sa.Uuid(), "platform": sa.Text(), "since": Moment(), "until": Moment(), "scope": sa.Text(),
+    "account_id": Id(), "user_id": Id(), "platform": sa.Text(), "since": Moment(), "until": Moment(), "scope": sa.Text(),
 }  # fmt: skip
 
 
@@ -261,7 +261,7 @@ def _planned(near: Mapping[str, sa.ColumnElement[Any]]) -> list[sa.Select[Any]]:
     """Each part is a range of an index of its own, however much an account has behind it. What is held since a backup was
     restored is not planned before somebody confirms it.
     """
-    but = targets.c.post_id != sa.bindparam("but", type_=sa.Uuid)
+    but = targets.c.post_id != sa.bindparam("but", type_=Id)
     planned = [
         sa.select(targets.c.due_at.label("at")).where(
             targets.c.account_id == near["account_id"], targets.c.due_at > near["since"], targets.c.due_at < near["until"], but, *which,

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from hayon.store.database import Moment
+from hayon.store.database import Id, Moment
 
 metadata = sa.MetaData(
     naming_convention={
@@ -19,11 +19,11 @@ Json = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgr
 
 
 def _id() -> sa.Column[object]:
-    return sa.Column("id", sa.Uuid, primary_key=True)
+    return sa.Column("id", Id, primary_key=True)
 
 
 def _ref(name: str, to: str, *, null: bool = False, index: bool = True) -> sa.Column[object]:
-    return sa.Column(name, sa.Uuid, sa.ForeignKey(f"{to}.id"), nullable=null, index=index)
+    return sa.Column(name, Id, sa.ForeignKey(f"{to}.id"), nullable=null, index=index)
 
 
 def _flag(name: str) -> sa.Column[bool]:
@@ -54,7 +54,7 @@ sessions = sa.Table(
     "sessions", metadata,
     sa.Column("token_hash", sa.LargeBinary, primary_key=True),
     _ref("user_id", "users"), _at("created_at", null=False), _at("expires_at", null=False),
-    sa.Column("public_id", sa.Uuid), sa.Column("agent", sa.Text, nullable=False, default="", server_default=""),  # to tell it by
+    sa.Column("public_id", Id), sa.Column("agent", sa.Text, nullable=False, default="", server_default=""),  # to tell it by
     _at("last_used_at"),
 )  # fmt: skip
 
@@ -169,8 +169,8 @@ posts = sa.Table(
 
 post_media = sa.Table(
     "post_media", metadata,
-    sa.Column("post_id", sa.Uuid, sa.ForeignKey("posts.id"), primary_key=True),
-    sa.Column("media_id", sa.Uuid, sa.ForeignKey("media.id"), primary_key=True, index=True),
+    sa.Column("post_id", Id, sa.ForeignKey("posts.id"), primary_key=True),
+    sa.Column("media_id", Id, sa.ForeignKey("media.id"), primary_key=True, index=True),
     _number("position"),
     sa.Column("key", sa.Text),  # the post's own copy, once the relay has made it
 )  # fmt: skip
@@ -184,14 +184,14 @@ targets = sa.Table(
     "targets", metadata, _id(), _ref("post_id", "posts", index=False), _ref("user_id", "users", index=False),
     _ref("account_id", "accounts", index=False), _text("platform"), _number("position"),
     _text("status"), _at("due_at"),  # the earliest time it may be tried; None on an unconfirmed one: a person is asked
-    _number("version"), _number("fence"), sa.Column("claim_id", sa.Uuid), _at("claimed_at"), _at("lease_until"),
+    _number("version"), _number("fence"), sa.Column("claim_id", Id), _at("claimed_at"), _at("lease_until"),
     _number("claims"), _number("lost_leases"),
     _number("tries"), _number("waits"), _number("looks"), _number("attempts"),
     _at("first_try_at"), _at("first_wait_at"), _text("waiting_for"),  # the kind of outcome it has waited for since
     _text("idempotency_key"), sa.Column("checkpoint", Json), _number("checkpoint_version"),
-    sa.Column("open_attempt_id", sa.Uuid),  # the unanswered intent
-    sa.Column("last_attempt_id", sa.Uuid),  # the newest intent, answered or not
-    sa.Column("permitted_attempt_id", sa.Uuid),  # a person said of this one: it is not there
+    sa.Column("open_attempt_id", Id),  # the unanswered intent
+    sa.Column("last_attempt_id", Id),  # the newest intent, answered or not
+    sa.Column("permitted_attempt_id", Id),  # a person said of this one: it is not there
     _at("quiet_until"), _flag("doubted"), _flag("stop_asked"),
     # the bell rung for it, void as soon as the row's due time or version is another; every claim clears announced_until
     _at("announced_until"), _at("rung_due_at"), sa.Column("rung_version", sa.Integer),
@@ -254,7 +254,7 @@ attempts = sa.Table(
 
 receipts = sa.Table(
     "receipts", metadata, _id(), _ref("target_id", "targets"), _ref("account_id", "accounts", index=False),
-    sa.Column("attempt_id", sa.Uuid), _text("remote_id"), sa.Column("url", sa.Text),
+    sa.Column("attempt_id", Id), _text("remote_id"), sa.Column("url", sa.Text),
     _at("published_at", null=False), _at("kept_at", null=False),
     _flag("adopted"),  # found by looking, or named by a person; not the call's own answer
     sa.UniqueConstraint("account_id", "remote_id"),
@@ -262,7 +262,7 @@ receipts = sa.Table(
 
 notices = sa.Table(
     "notices", metadata, _id(), _ref("user_id", "users", index=False), _ref("post_id", "posts", null=True),
-    sa.Column("target_id", sa.Uuid), _text("kind"), _text("message"), _at("created_at", null=False), _at("read_at"),
+    sa.Column("target_id", Id), _text("kind"), _text("message"), _at("created_at", null=False), _at("read_at"),
     sa.Column("facts", Json, nullable=False, default=dict, server_default="{}"),  # what programs want to know of it
     sa.Index("ix_notices_user_id_created_at", "user_id", "created_at"),
     sa.Index("ix_notices_unread", "user_id",
@@ -270,7 +270,7 @@ notices = sa.Table(
 )  # fmt: skip
 
 mails = sa.Table(  # what is to be sent by mail: notices, and what people asked for
-    "mails", metadata, _id(), _ref("user_id", "users"), sa.Column("notice_id", sa.Uuid), _text("kind"),
+    "mails", metadata, _id(), _ref("user_id", "users"), sa.Column("notice_id", Id), _text("kind"),
     sa.Column("sealed", sa.LargeBinary),  # what only the mail may show, such as the way to a new password; emptied when sent
     _at("due_at"), _at("lease_until"), _number("tries"), _at("created_at", null=False), _at("sent_at"), _text("error"),
     sa.Index("ix_mails_due_at", "due_at",
@@ -286,7 +286,7 @@ webhooks = sa.Table(
 
 webhook_events = sa.Table(
     "webhook_events", metadata, _id(),  # the id is the event's, the same at each try
-    _ref("webhook_id", "webhooks", index=False), sa.Column("notice_id", sa.Uuid), _text("kind"),
+    _ref("webhook_id", "webhooks", index=False), sa.Column("notice_id", Id), _text("kind"),
     sa.Column("body", Json, nullable=False),
     _at("due_at"), _at("lease_until"), _number("tries"), _at("created_at", null=False), _at("delivered_at"),
     sa.Column("http_status", sa.Integer), _text("error"),
@@ -297,16 +297,16 @@ webhook_events = sa.Table(
 
 replays = sa.Table(  # what was answered to a create with an Idempotency-Key
     "replays", metadata,
-    sa.Column("user_id", sa.Uuid, sa.ForeignKey("users.id"), primary_key=True),
+    sa.Column("user_id", Id, sa.ForeignKey("users.id"), primary_key=True),
     sa.Column("key", sa.Text, primary_key=True),
-    _text("fingerprint"), sa.Column("post_id", sa.Uuid), sa.Column("status", sa.Integer), sa.Column("answer", Json),
+    _text("fingerprint"), sa.Column("post_id", Id), sa.Column("status", sa.Integer), sa.Column("answer", Json),
     _at("created_at", null=False),
 )  # fmt: skip
 
 generation = sa.Table(  # one row; the same number stands beside the media, so that an older database is recognised
     "generation", metadata,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("house", sa.Uuid, nullable=False),  # chosen when the table was made: tells one Hayon's database from another's
+    sa.Column("house", Id, nullable=False),  # chosen when the table was made: tells one Hayon's database from another's
     sa.Column("number", sa.BigInteger, nullable=False), _at("raised_at", null=False),
     _flag("noted"),  # it stood beside the media at least once, so that its absence there tells something
     _at("backup_time"), _at("restored_at"),  # of the last `hayon restored`: what it was told, and when it was done

@@ -1,4 +1,4 @@
-"""Statements that are built once go straight to asyncpg: compiled once, and then only bound and sent. No table is named here.
+"""Statements that are built once go straight to the driver: compiled once, and then only bound and sent. No table is named here.
 
 SQLAlchemy builds, types and compiles them as any other; what it does around each execution costs twice what the driver does.
 """
@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import asyncpg
 import sqlalchemy as sa
-from sqlalchemy.engine import AdaptedConnection, Row, result_tuple
+from sqlalchemy.engine import Row, result_tuple
 from sqlalchemy.engine.processors import to_float
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
+
+from hayon.store.sending import Sender
 
 Columns = Sequence[sa.ColumnElement[Any]]
 Processor = Callable[[Any], Any]
@@ -61,33 +62,34 @@ class Compiled:
         self.names = names
         self._sql = str(compiled)
         defaults = {one.key: _default_of(one) for one in compiled.insert_prefetch}
-        self._parameters: list[tuple[str, Any, Processor | None]] = []
-        for name in compiled.positiontup or ():
+        self._bound: list[Any] = []
+        self._given: list[tuple[int, str, Any, Processor | None]] = []
+        for place, name in enumerate(compiled.positiontup or ()):
             bind = compiled.binds[name]
+            write = bind.type.dialect_impl(dialect).bind_processor(dialect)
             # `...` stands for no value of its own
             own = defaults.get(name, ... if bind.required else bind.effective_value)
-            self._parameters.append((name, own, bind.type.dialect_impl(dialect).bind_processor(dialect)))
+            if bind.unique or (name in defaults and names and name not in names):
+                self._bound.append(write(own) if write else own)
+            else:
+                self._bound.append(None)
+                self._given.append((place, name, own, write))
         self._make = result_tuple([str(column.key) for column in columns])
         self._readers = [_reader_of(column.type, dialect) for column in columns]
         self._reads = any(self._readers)
 
-    def fetch(self, driver: AdaptedConnection, values: Mapping[str, Any]) -> list[Row[Any]]:
-        """Its rows. Raises IntegrityError and DBAPIError as SQLAlchemy does, and what asyncpg says of a lost connection."""
-        bound = self._bind(values)
-        try:
-            records = driver.run_async(lambda connection: connection.fetch(self._sql, *bound))
-        except asyncpg.PostgresError as error:
-            raise self._told(error) from error
-        return self._rows(records)
+    def fetch(self, sender: Sender, values: Mapping[str, Any]) -> list[Row[Any]]:
+        """Its rows. Raises KeyError where a value is missing, and as `Sender` does."""
+        return self._rows(sender.fetch(self._sql, self._bind(values)))
 
-    def fetch_first(self, driver: AdaptedConnection, values: Mapping[str, Any]) -> Row[Any] | None:
+    def fetch_first(self, sender: Sender, values: Mapping[str, Any]) -> Row[Any] | None:
         """The first of its rows, however many there are; no others are read. Raises as `fetch`."""
-        bound = self._bind(values)
-        try:
-            record = driver.run_async(lambda connection: connection.fetchrow(self._sql, *bound))
-        except asyncpg.PostgresError as error:
-            raise self._told(error) from error
+        record = sender.fetch_first(self._sql, self._bind(values))
         return None if record is None else self._rows([record])[0]
+
+    def send_each(self, sender: Sender, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Runs it for each of these. Raises as `fetch`."""
+        sender.send_each(self._sql, [self._bind(row) for row in rows])
 
     def _rows(self, records: Sequence[Any]) -> list[Row[Any]]:
         if not self._reads:
@@ -97,30 +99,14 @@ class Compiled:
             for record in records
         ]
 
-    def send_each(self, driver: AdaptedConnection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Runs it for each of these. Raises as `fetch`."""
-        bound = [self._bind(row) for row in rows]
-        one = bound[0] if len(bound) == 1 else None  # half the way there and back
-        try:
-            if one is not None:
-                driver.run_async(lambda connection: connection.fetch(self._sql, *one))
-            else:
-                driver.run_async(lambda connection: connection.executemany(self._sql, bound))
-        except asyncpg.PostgresError as error:
-            raise self._told(error) from error
-
     def _bind(self, values: Mapping[str, Any]) -> list[Any]:
-        bound = []
-        for name, own, write in self._parameters:
+        bound = self._bound.copy()
+        for place, name, own, write in self._given:
             value = values.get(name, own)
             if value is ...:
                 raise KeyError(f"no value for {name}")
-            bound.append(write(value) if write else value)
+            bound[place] = write(value) if write else value
         return bound
-
-    def _told(self, error: asyncpg.PostgresError) -> sa.exc.DBAPIError:
-        clash = isinstance(error, asyncpg.IntegrityConstraintViolationError)
-        return (sa.exc.IntegrityError if clash else sa.exc.DBAPIError)(self._sql, None, error)
 
 
 def _reader_of(kind: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> Processor | None:

@@ -13,7 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
-from hayon.store.database import Moment, Tx
+from hayon.store.database import Id, Moment, Tx
 from hayon.store.listed import one_of
 from hayon.store.schema import targets
 
@@ -199,7 +199,7 @@ def _walk(announcing: bool, onward: bool, steps: int) -> sa.Select[Any]:
     where the last walk ended, else from the first author.
     """
     start = targets.alias("start")
-    behind = (sa.bindparam("author", type_=sa.Uuid()), sa.bindparam("account", type_=sa.Uuid()))
+    behind = (sa.bindparam("author", type_=Id()), sa.bindparam("account", type_=Id()))
     first = _next(start, announcing, behind if onward else None)
     row = targets.alias("row")
     walk = sa.select(*_columns(row), sa.literal(1).label("step")).where(row.c.id == first).cte("walk", recursive=True)
