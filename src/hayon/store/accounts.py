@@ -172,21 +172,6 @@ def make_default(tx: Tx, user_id: UUID, account_id: UUID) -> None:
     )  # fmt: skip
 
 
-def still_connected(tx: Tx, account_ids: Collection[UUID], *, waiting: bool) -> dict[UUID, bool]:
-    """Whether their owners have not taken them away; it stays so until this transaction ends.
-
-    Not `waiting`: those that somebody else writes to at this moment are left out.
-    """
-    return {row.id: row.disconnected_at is None for row in tx.all(_HELD if waiting else _FREE, ids=account_ids)}
-
-
-_STANDING = (
-    sa.select(accounts.c.id, accounts.c.disconnected_at).where(one_of(accounts.c.id, "ids")).order_by(accounts.c.id)
-)
-_HELD = _STANDING.with_for_update(read=True)
-_FREE = _STANDING.with_for_update(read=True, skip_locked=True)
-
-
 def count_unfinished(tx: Tx, user_id: UUID) -> dict[UUID, int]:
     """How many targets of each of the person's accounts have not ended; an account without any is not named."""
     statement = (

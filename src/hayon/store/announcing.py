@@ -130,9 +130,13 @@ _COUNT_UNDER_WAY = (
 
 
 _FREE = (
-    sa.select(targets.c.id, targets.c.unheard, targets.c.due_at)
+    sa.select(
+        targets.c.post_id, targets.c.id.label("target_id"), targets.c.user_id, targets.c.platform, targets.c.version,
+        (targets.c.ring + 1).label("ring"), targets.c.due_at, posts.c.correlation_id, posts.c.traceparent, targets.c.unheard,
+    )
+    .join(posts, posts.c.id == targets.c.post_id)
     .where(one_of(targets.c.id, "ids"), takeable(), targets.c.due_at.is_not(None))  # none: asked of a person since it was chosen
-    .with_for_update(skip_locked=True)
+    .with_for_update(skip_locked=True, of=targets)
 )  # fmt: skip
 _FREE_UNANNOUNCED = _FREE.where(is_unannounced())
 _ANNOUNCE = (
@@ -141,13 +145,6 @@ _ANNOUNCE = (
         announced_until=sa.bindparam("until"), rung_due_at=targets.c.due_at, rung_version=targets.c.version,
         ring=targets.c.ring + 1, unheard=targets.c.unheard + 1,
     )
-)  # fmt: skip
-_TOLD = (
-    sa.select(
-        targets.c.post_id, targets.c.id.label("target_id"), targets.c.user_id, targets.c.platform, targets.c.version,
-        targets.c.ring, targets.c.due_at, posts.c.correlation_id, posts.c.traceparent, (targets.c.unheard - 1).label("unheard"),
-    )
-    .join(posts, posts.c.id == targets.c.post_id).where(one_of(targets.c.id, "ids"))
 )  # fmt: skip
 
 
@@ -159,15 +156,12 @@ def _announce(tx: Tx, ids: Sequence[UUID], now: datetime, wait: timedelta, *, an
     if not ids:
         return []
     rows = tx.all(_FREE, ids=ids) if anew else tx.all(_FREE_UNANNOUNCED, ids=ids, now=now)
-    if not rows:
-        return []
-    tx.run_each(
-        _ANNOUNCE, [{"row_id": row.id, "until": max(row.due_at, now) + next_wait(row.unheard, wait)} for row in rows]
-    )
-    told = tx.all(_TOLD, ids=[row.id for row in rows])
     place = {target_id: number for number, target_id in enumerate(ids)}
-    found = [Announced(**row._mapping) for row in told]
-    return sorted(found, key=lambda one: place[one.target_id])
+    found = sorted((Announced(**row._mapping) for row in rows), key=lambda one: place[one.target_id])
+    tx.run_each(_ANNOUNCE, [
+        {"row_id": one.target_id, "until": max(one.due_at, now) + next_wait(one.unheard, wait)} for one in found
+    ])  # fmt: skip
+    return found
 
 
 def next_wait(unheard: int, wait: timedelta) -> timedelta:

@@ -1,7 +1,7 @@
 """Reading what a delivery needs beyond its claim: content, account, media, and whether its host can be reached."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,11 +14,10 @@ from hayon.domain.model import Account, Claim, Content, Media, said_on
 from hayon.store.accounts import as_account
 from hayon.store.allowances import Scoped, as_told, scopes_of
 from hayon.store.database import Tx
-from hayon.store.hosts import find_unreachable
 from hayon.store.listed import one_of
 from hayon.store.media import as_media
 from hayon.store.posts import read_content, read_overrides
-from hayon.store.schema import accounts, allowances, attempts, media, post_media, posts
+from hayon.store.schema import accounts, allowances, attempts, hosts, media, post_media, posts, targets
 from hayon.store.together import Asked, together
 
 
@@ -44,10 +43,19 @@ class Gathered:
     now: datetime
 
 
-_POSTS = sa.select(
-    posts.c.id, posts.c.content, posts.c.overrides, posts.c.media_count, posts.c.traceparent
-).where(one_of(posts.c.id, "ids"))  # fmt: skip
-_ACCOUNTS = sa.select(accounts).where(one_of(accounts.c.id, "ids"))
+_OF_ACCOUNT = (
+    *(one.name for one in fields(Account)),
+    "credential", "credential_version", "refresh_wanted", "disconnected_at", "blocked_until", "block_guessed",
+)  # fmt: skip
+_AROUND = (
+    sa.select(
+        targets.c.id.label("target_id"), posts.c.content, posts.c.overrides, posts.c.media_count, posts.c.traceparent,
+        *(accounts.c[name] for name in _OF_ACCOUNT), hosts.c.host.is_not(None).label("host_down"),
+    )
+    .join(posts, posts.c.id == targets.c.post_id).join(accounts, accounts.c.id == targets.c.account_id)
+    .join(hosts, hosts.c.host == accounts.c.host, isouter=True)  # it has a row while nobody can reach it
+    .where(one_of(targets.c.id, "ids"))
+)  # fmt: skip
 _ALLOWANCES = sa.select(allowances).where(one_of(allowances.c.scope, "scopes"))
 _FIRST_SENT = (
     sa.select(attempts.c.target_id, sa.func.min(attempts.c.intent_at).label("first"))
@@ -62,30 +70,30 @@ _MEDIA = (
 def gather_all(tx: Tx, asked: Sequence[Asked]) -> list[Gathered | Exception]:
     """`gather` for many claims: as many statements as for one."""
     claims: list[Claim] = [one.args[0] for one in asked]
-    post_ids = {one.post_id for one in claims}
     now = tx.now()
-    written = {row.id: row for row in tx.all(_POSTS, ids=post_ids)}
-    owners = {row.id: row for row in tx.all(_ACCOUNTS, ids={one.account_id for one in claims})}
-    files = _media_of(tx, {row.id for row in written.values() if row.media_count})
+    around = {row.target_id: row for row in tx.all(_AROUND, ids=[one.target_id for one in claims])}
+    with_files = {one.post_id for one in claims if one.target_id in around and around[one.target_id].media_count}
+    files = _media_of(tx, with_files)
     told = _told(tx, {scope for one in claims for scope in scopes_of(one.account_id, one.platform)})
-    down = find_unreachable(tx, {one.host for one in claims})
     first_sent = _first_sent(tx, [one.target_id for one in claims if one.last_intent is not None])
     gathered: list[Gathered | Exception] = []
     for claim in claims:
         try:
-            post, account = written[claim.post_id], owners[claim.account_id]
-            content = _content_of(claim, post)
+            row = around[claim.target_id]
+            content = said_on(
+                read_content(row.content), read_overrides(row.overrides), claim.platform, claim.account_id
+            )
             kept = files.get(claim.post_id, {})
             used = [kept[use.media_id] for use in content.media if use.media_id in kept]
             gathered.append(Gathered(
-                content=content, account=as_account(account), sealed=account.credential,
-                credential_version=account.credential_version, refresh_wanted=account.refresh_wanted,
-                disconnected=account.disconnected_at is not None, blocked_until=account.blocked_until,
-                block_guessed=account.block_guessed,
-                media=tuple(as_media(row) for row in used), keys={row.id: row.own_key or row.key for row in used},
-                first_sent_at=first_sent.get(claim.target_id), host_down=claim.host in down,
+                content=content, account=as_account(row), sealed=row.credential,
+                credential_version=row.credential_version, refresh_wanted=row.refresh_wanted,
+                disconnected=row.disconnected_at is not None, blocked_until=row.blocked_until,
+                block_guessed=row.block_guessed,
+                media=tuple(as_media(one) for one in used), keys={one.id: one.own_key or one.key for one in used},
+                first_sent_at=first_sent.get(claim.target_id), host_down=row.host_down,
                 told={scope: told[scope] for scope in scopes_of(claim.account_id, claim.platform) if scope in told},
-                traceparent=post.traceparent, now=now,
+                traceparent=row.traceparent, now=now,
             ))  # fmt: skip
         except Exception as error:  # noqa: BLE001 - what is wrong with one is told to that one
             gathered.append(error)
@@ -99,10 +107,6 @@ def gather(tx: Tx, claim: Claim) -> Gathered:
     if isinstance(gathered, Exception):
         raise gathered
     return gathered
-
-
-def _content_of(claim: Claim, post: Row[Any]) -> Content:
-    return said_on(read_content(post.content), read_overrides(post.overrides), claim.platform, claim.account_id)
 
 
 def _told(tx: Tx, scopes: Collection[str]) -> dict[str, list[Told]]:

@@ -15,12 +15,11 @@ from sqlalchemy.engine import Row
 from hayon.domain.lifecycle import TargetStatus
 from hayon.domain.model import Claim
 from hayon.errors import LeaseLost
-from hayon.store import accounts
 from hayon.store.attempts import NewIntent, answer_intent, append_attempt, open_intents
 from hayon.store.database import Tx
 from hayon.store.listed import one_of
 from hayon.store.moves import lock_free_posts, lock_posts, move, moving
-from hayon.store.schema import targets
+from hayon.store.schema import accounts, targets
 from hayon.store.together import ALONE, Alone, Asked, together
 
 T = TargetStatus
@@ -31,6 +30,13 @@ _KNOWN = (
 _FIND_AT_WORK = sa.select(*(targets.c[name] for name in _KNOWN)).where(
     one_of(targets.c.id, "ids"), targets.c.status == str(T.PROCESSING)
 )
+_FIND_CONNECTED = (
+    _FIND_AT_WORK.add_columns(accounts.c.disconnected_at)
+    .join(accounts, accounts.c.id == targets.c.account_id).order_by(accounts.c.id)
+)  # fmt: skip
+"""With its account, which stays as it is until the transaction ends."""
+_CONNECTED = _FIND_CONNECTED.with_for_update(read=True, of=accounts)
+_FREE = _FIND_CONNECTED.with_for_update(read=True, of=accounts, skip_locked=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +107,19 @@ def _commit(tx: Tx, many: Sequence[_Wanted], *, waiting: bool) -> list[UUID | Ex
         tx.wait_briefly()
     free = post_ids if waiting else lock_free_posts(tx, post_ids)
     now = tx.now()
-    mine = find_at_work(tx, [one.claim.target_id for one in many])
-    connected = accounts.still_connected(tx, {one.claim.account_id for one in many}, waiting=waiting)
+    found = tx.all(_CONNECTED if waiting else _FREE, ids=[one.claim.target_id for one in many])
+    mine = {row.id: row for row in found}
     answers: list[UUID | Exception | Alone | None] = []
     fresh: dict[int, NewIntent] = {}
     for place, one in enumerate(many):
         claim, target = one.claim, mine.get(one.claim.target_id)
-        if not waiting and (claim.post_id not in free or claim.account_id not in connected):
-            answers.append(ALONE)
+        if not waiting and (claim.post_id not in free or target is None):
+            answers.append(ALONE)  # its post or account is in other hands; or it is not at work any more
             continue
         answers.append(None)
         if target is None or target.fence != claim.fence or target.version != claim.version:
             continue
-        if target.stop_asked or target.open_attempt_id is not None or not connected.get(claim.account_id):
+        if target.stop_asked or target.open_attempt_id is not None or target.disconnected_at is not None:
             continue
         if target.lease_until <= now:
             # the sweep takes it back, and counts

@@ -18,6 +18,7 @@ from hayon.store import notices
 from hayon.store.database import Tx
 from hayon.store.listed import one_of
 from hayon.store.schema import posts, targets
+from hayon.store.turns import takeable
 
 T = TargetStatus
 OUTCOMES = {PostStatus.COMPLETED, PostStatus.PARTIAL_SUCCESS, PostStatus.FAILED}
@@ -39,6 +40,12 @@ def lock_posts(tx: Tx, ids: Collection[UUID]) -> None:
         tx.all(_LOCK, ids=ids)
 
 
+def lock_posts_of(tx: Tx, target_ids: Collection[UUID]) -> None:
+    """As `lock_posts`, for those of these targets that wait for a worker."""
+    if tx.on_postgres and target_ids:
+        tx.all(_LOCK_OF, ids=target_ids)
+
+
 def lock_free_posts(tx: Tx, ids: Collection[UUID]) -> set[UUID]:
     """Takes those of these locks that nobody else holds at this moment, and says which; waits for none."""
     if not tx.on_postgres or not ids:
@@ -47,6 +54,10 @@ def lock_free_posts(tx: Tx, ids: Collection[UUID]) -> set[UUID]:
 
 
 _LOCK = sa.select(posts.c.id).where(one_of(posts.c.id, "ids")).order_by(posts.c.id).with_for_update()
+_LOCK_OF = (
+    sa.select(posts.c.id).where(posts.c.id.in_(sa.select(targets.c.post_id).where(one_of(targets.c.id, "ids"), takeable())))
+    .order_by(posts.c.id).with_for_update(of=posts)
+)  # fmt: skip
 _LOCK_FREE = sa.select(posts.c.id).where(one_of(posts.c.id, "ids")).with_for_update(skip_locked=True)
 
 

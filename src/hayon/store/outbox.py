@@ -15,7 +15,7 @@ from hayon.store import notices
 from hayon.store.attempts import append_attempt
 from hayon.store.database import Tx
 from hayon.store.listed import one_of
-from hayon.store.moves import lock_free_posts, lock_posts, move, moving, summarize_posts
+from hayon.store.moves import lock_free_posts, lock_posts_of, move, moving, summarize_posts
 from hayon.store.schema import accounts, attempts, posts, targets
 from hayon.store.turns import Turns, choose_next, find_busy, find_waiting, note_taken, takeable
 
@@ -81,8 +81,7 @@ def claim_named(tx: Tx, *, named: Mapping[UUID, int], claim_id: UUID, lease: tim
     A bell that is stale or doubled claims nothing, and one that is early is told. Where the account is busy, or the
     target has to run alone, the announcement is taken back, so that it is rung again in its turn.
     """
-    rows = tx.all(_POSTS_OF_NAMED, ids=named)
-    lock_posts(tx, sorted({row.post_id for row in rows}))
+    lock_posts_of(tx, named)
     now = tx.now()
     found = [
         row for row in tx.all(_NAMED, ids=named)
@@ -135,9 +134,18 @@ def read_claims(tx: Tx, where: sa.ColumnElement[bool]) -> list[Claim]:
     return _read_claims(tx, tx.all(_claims(where)))
 
 
+_CLAIM = (
+    "id", "post_id", "user_id", "account_id", "platform", "fence", "version", "claim_id", "claimed_at", "lease_until",
+    "due_at", "idempotency_key", "checkpoint", "checkpoint_version", "tries", "waits", "looks", "first_try_at", "first_wait_at",
+    "doubted", "stop_asked", "permitted_attempt_id", "open_attempt_id", "last_attempt_id", "too_late_at", "lost_leases",
+    "slot_at",
+)  # fmt: skip
+"""What a claim says of its target."""
+
+
 def _claims(where: sa.ColumnElement[bool]) -> sa.Select[Any]:
     return (
-        sa.select(targets, posts.c.scheduled_at, posts.c.correlation_id, accounts.c.host)
+        sa.select(*(targets.c[name] for name in _CLAIM), posts.c.scheduled_at, posts.c.correlation_id, accounts.c.host)
         .join(posts, posts.c.id == targets.c.post_id)
         .join(accounts, accounts.c.id == targets.c.account_id)
         .where(where).order_by(targets.c.due_at)
@@ -145,8 +153,14 @@ def _claims(where: sa.ColumnElement[bool]) -> sa.Select[Any]:
 
 
 _CLAIMED = _claims(one_of(targets.c.id, "ids"))
-_POSTS_OF_NAMED = sa.select(targets.c.post_id).where(one_of(targets.c.id, "ids"), takeable())
-_NAMED = sa.select(targets).where(one_of(targets.c.id, "ids"), takeable()).order_by(targets.c.due_at)
+_NAMED = sa.select(targets.c.post_id).where(one_of(targets.c.id, "ids"), takeable())
+_NAMED = (
+    sa.select(
+        *(targets.c[name] for name in ("id", "post_id", "account_id", "version", "ring", "due_at", "lost_leases"))
+    )
+    .where(one_of(targets.c.id, "ids"), takeable())
+    .order_by(targets.c.due_at)
+)
 _LEASE = (
     sa.update(targets)
     .where(one_of(targets.c.id, "ids"), takeable(), targets.c.due_at <= sa.bindparam("now"))
