@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ from hayon.domain.lifecycle import Ended, Outcome
 from hayon.domain.model import Receipt
 from hayon.store import outbox, settling
 from hayon.store.database import new_id
-from hayon.store.schema import attempts, targets
+from hayon.store.schema import attempts, posts, targets
 from tests.delivery.scripted import START, House, open_house
 
 ACCOUNTS = 5
@@ -50,7 +51,7 @@ async def test_five_targets_settle_at_one_instant_many_times(on_postgres: House,
     assert [(row.status, row.posts) for row in statuses] == [("COMPLETED", posts)]
     kinds = await house.rows("SELECT kind, count(*) AS notices FROM notices GROUP BY kind")
     assert [(row.kind, row.notices) for row in kinds] == [("post.completed", posts)]
-    assert await house.database.write(outbox.repair_summaries) == 0
+    assert (await house.database.write(outbox.repair_summaries)).posts == 0
 
 
 async def test_two_workers_never_claim_the_same_target(on_postgres: House) -> None:
@@ -76,9 +77,31 @@ async def test_a_stored_status_that_differs_is_repaired_and_counted(house: House
     post_id = await house.submit()
     await house.deliver_due()
     await house.database.write(lambda tx: tx.run(sa.text("UPDATE posts SET status = 'PROCESSING'")))
-    assert await house.database.write(outbox.repair_summaries) == 1
+    assert (await house.database.write(outbox.repair_summaries)).posts == 1
     assert (await house.post(post_id)).status == "COMPLETED"
-    assert await house.database.write(outbox.repair_summaries) == 0
+    assert (await house.database.write(outbox.repair_summaries)).posts == 0
+
+
+async def test_what_waits_is_looked_over_part_by_part_and_from_the_beginning_again(house: House) -> None:
+    await house.connect("ann")
+    for number in range(7):
+        await house.submit(f"post {number}")
+    await house.database.write(lambda tx: tx.run(sa.text("UPDATE posts SET updated_at = created_at")))
+    ids = [
+        row.id
+        for row in await house.database.read(
+            lambda tx: tx.all(sa.select(posts.c.id).order_by(posts.c.updated_at, posts.c.id))
+        )
+    ]
+    repair = partial(house.database.write, outbox.repair_summaries, look=3)
+    found, onward = [], None
+    for _ in range(6):
+        repaired, onward = await repair(onward)
+        found.append((repaired, onward and onward[1]))
+    part = [(0, ids[2]), (0, ids[5]), (0, None)]
+    assert found == part * 2
+    await house.database.write(lambda tx: tx.run(sa.update(targets).values(status="failed", due_at=None)))
+    assert [(await repair(None)).posts for _ in range(4)] == [3, 3, 1, 0]
 
 
 @pytest.mark.parametrize(

@@ -397,7 +397,7 @@ async def test_the_same_words_with_other_options_are_rivals_too(ready: House) ->
 async def test_a_post_called_ended_while_a_target_is_due_is_repaired(ready: House) -> None:
     post_id = await ready.submit()
     await ready.database.write(lambda tx: tx.run(sa.text("UPDATE posts SET status = 'COMPLETED'")))
-    assert await ready.database.write(outbox.repair_summaries) == 1
+    assert (await ready.database.write(outbox.repair_summaries)).posts == 1
     assert (await ready.post(post_id)).status == "PENDING"
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from hayon.domain.allowance import POSTS, Told
-from hayon.store import allowances, browsing, outbox, turns
+from hayon.store import allowances, announcing, browsing, moves, outbox, statistics, turns
 from hayon.store.allowances import Near, keep_told
 from hayon.store.browsing import Wanted
 from hayon.store.database import Database, Tx, new_id
@@ -149,3 +149,43 @@ async def test_what_is_planned_around_a_time_is_a_range_of_whichever_index_is_ta
     assert any("ix_targets_account_id_due_at on targets " in line for line in plan), plan
     passed_by = sum(int(line.split(":")[1]) for line in plan if "Rows Removed by Filter" in line)
     assert passed_by == 0, plan
+
+
+async def test_what_waits_is_found_by_its_id_while_postgresql_takes_it_for_little(migrated_postgres_url: str) -> None:
+    """Looked at while nothing waited; then thousands were handed in: the index of what waits seems to be empty."""
+
+    def explain(tx: Tx) -> list[str]:
+        tx.run(sa.text("ANALYZE targets"))
+        lay_ahead(tx)
+        tx.run(sa.text("SET LOCAL enable_seqscan = off"))
+        ids = [row.id for row in tx.run(sa.text("SELECT id FROM targets ORDER BY due_at LIMIT 20"))]
+        plans = []
+        for asked in (outbox._NAMED, outbox._LEASE, turns._STILL, announcing._FREE, moves._LOCK_OF):
+            made = asked.compile(dialect=tx._connection.dialect)
+            given = made.params | {"ids": ids, "now": NOW, "until": NOW, "claiming": new_id(NOW)}
+            values = tuple(given[name] for name in made.positiontup or ())
+            plans += [row[0] for row in tx._connection.exec_driver_sql(f"EXPLAIN {made}", values)]
+        return plans
+
+    database = Database(migrated_postgres_url)
+    plan = await database.write(explain)
+    await database.close()
+    taken = [line for line in plan if "pk_targets" in line or "ix_targets" in line]
+    assert len(taken) == 5, plan
+    assert all("pk_targets" in line for line in taken), plan
+
+
+async def test_postgresql_hears_of_a_table_that_has_grown(migrated_postgres_url: str) -> None:
+    def grow(tx: Tx) -> None:
+        lay_ahead(tx)
+        tx.run(sa.text("SELECT pg_stat_force_next_flush()"))
+
+    database = Database(migrated_postgres_url)
+    before = await database.write(statistics.bring_up_to_date)
+    await database.write(grow)
+    after = [await database.write(statistics.bring_up_to_date) for _ in range(2)]
+    known = await database.read(
+        lambda tx: tx.value(sa.text("SELECT reltuples FROM pg_class WHERE relname = 'targets'"))
+    )
+    await database.close()
+    assert (before, after, known) == ([], [["targets"], []], 5_000)

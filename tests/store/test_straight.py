@@ -132,6 +132,22 @@ async def test_a_time_without_a_zone_is_refused(database: Database) -> None:
             await database.read(work)
 
 
+async def test_what_is_written_as_text_keeps_the_names_of_its_columns(database: Database) -> None:
+    written = sa.text("SELECT 7 AS seven")
+    assert [(await database.read(lambda tx: tx.all(written)))[0].seven for _ in range(3)] == [7] * 3
+
+
+async def test_a_lock_is_waited_for_a_moment_and_only_in_this_transaction(on_postgres: Database) -> None:
+    said = sa.select(sa.func.current_setting("lock_timeout"))
+
+    def work(tx: Tx) -> Any:
+        tx.wait_briefly()
+        return tx.value(said)
+
+    assert [await on_postgres.write(work) for _ in range(3)] == ["100ms"] * 3
+    assert [await on_postgres.read(lambda tx: tx.value(said)) for _ in range(WRITERS)] == ["0"] * WRITERS
+
+
 async def test_numbers_are_what_they_are_by_way_of_sqlalchemy(on_postgres: Database) -> None:
     number = sa.literal_column("2.5")
     floats = sa.select(*(sa.type_coerce(sa.cast(number, kind), sa.Float).label(name) for name, kind in (

@@ -2,11 +2,12 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from hayon import telemetry
 from hayon.errors import DatabaseUnreachable
 from hayon.outgoing import boot_seconds
-from hayon.store import accounts, connections, lateness, outbox
+from hayon.store import accounts, connections, lateness, outbox, statistics
 from hayon.store.database import Database, end_stalled
 from hayon.store.wakeups import Wakeups
 
@@ -30,6 +31,7 @@ class Relay:
         self._timers: set[datetime] = set()
         self._offset: float | None = None
         self._no_rescue_before = 0.0
+        self._onward: tuple[datetime, UUID] | None = None
 
     async def ring(self) -> None:
         """Looks a little ahead, sets a timer for each due time, and wakes workers when it comes; for the overdue at once.
@@ -65,10 +67,11 @@ class Relay:
             rescued = await self._database.write(outbox.rescue, lost_leases_limit=self._lost_leases_limit)
             for target_id, status in rescued:
                 telemetry.emit("target.rescued", level="warning", target_id=str(target_id), status=str(status))
-        repaired = await self._database.write(outbox.repair_summaries)
+        repaired, self._onward = await self._database.write(outbox.repair_summaries, self._onward)
         if repaired:
             telemetry.emit("post.summary_repaired", level="error", count=repaired)
         await self._fail_late()
+        await self._database.write(statistics.bring_up_to_date)
         await self._database.write(accounts.forget_credentials)
         await self._database.write(connections.forget)
         if rescued:

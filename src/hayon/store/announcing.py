@@ -16,7 +16,7 @@ from sqlalchemy.engine import Row
 from hayon.store.database import Moment, Tx
 from hayon.store.listed import one_of
 from hayon.store.schema import posts, targets
-from hayon.store.turns import Turns, choose, find_waiting, is_announced, is_unannounced, takeable
+from hayon.store.turns import Turns, choose, find_waiting, is_announced, is_unannounced, still_takeable, takeable
 
 LONGEST_WAIT = timedelta(minutes=5)
 """Between two bells for one row that nobody hears."""
@@ -68,7 +68,7 @@ def announce_ahead(
     now = tx.now()
     ids: list[UUID] = []
     for platform in platforms:
-        later = (takeable(), targets.c.platform == platform, is_announced(now), targets.c.due_at > now + after)
+        later = (still_takeable(), targets.c.platform == platform, is_announced(now), targets.c.due_at > now + after)
         left = window - tx.value(sa.select(sa.func.count()).where(*later))
         if left > 0:
             rows = tx.all(
@@ -92,12 +92,14 @@ def announce_again(
     now = tx.now()
     row = tx.first(
         sa.select(targets.c.ring, targets.c.user_id)
-        .where(targets.c.id == target_id, takeable(), targets.c.due_at == due_at, targets.c.lost_leases == 0)
+        .where(targets.c.id == target_id, still_takeable(), targets.c.due_at == due_at, targets.c.lost_leases == 0)
     )  # fmt: skip
     if row is None or (ring is not None and row.ring != ring):
         return now, None
     if author_window is not None:
-        under_way = sa.select(sa.func.count()).where(takeable(), targets.c.user_id == row.user_id, is_announced(now))
+        under_way = sa.select(sa.func.count()).where(
+            still_takeable(), targets.c.user_id == row.user_id, is_announced(now)
+        )
         if tx.value(under_way) >= author_window:
             return now, None
     found = _announce(tx, [target_id], now, wait, anew=ring is not None)
@@ -117,14 +119,14 @@ def forget_due(tx: Tx) -> int:
     """Bells rung before may be lost: whatever is due and announced may be announced at once. How many."""
     now = tx.now()
     return tx.run(
-        sa.update(targets).where(takeable(), targets.c.announced_until.is_not(None), targets.c.due_at <= now)
+        sa.update(targets).where(still_takeable(), targets.c.announced_until.is_not(None), targets.c.due_at <= now)
         .values(announced_until=None, unheard=0)
     ).rowcount  # fmt: skip
 
 
 _COUNT_UNDER_WAY = (
     sa.select(targets.c.platform, sa.func.count().label("many"))
-    .where(takeable(), is_announced(sa.bindparam("now", type_=Moment())), targets.c.due_at <= sa.bindparam("until"))
+    .where(still_takeable(), is_announced(sa.bindparam("now", type_=Moment())), targets.c.due_at <= sa.bindparam("until"))
     .group_by(targets.c.platform)
 )  # fmt: skip
 
@@ -135,7 +137,7 @@ _FREE = (
         (targets.c.ring + 1).label("ring"), targets.c.due_at, posts.c.correlation_id, posts.c.traceparent, targets.c.unheard,
     )
     .join(posts, posts.c.id == targets.c.post_id)
-    .where(one_of(targets.c.id, "ids"), takeable(), targets.c.due_at.is_not(None))  # none: asked of a person since it was chosen
+    .where(one_of(targets.c.id, "ids"), still_takeable(), targets.c.due_at.is_not(None))  # none: asked of a person since it was chosen
     .with_for_update(skip_locked=True, of=targets)
 )  # fmt: skip
 _FREE_UNANNOUNCED = _FREE.where(is_unannounced())

@@ -122,7 +122,7 @@ class Tx:
         return None if row is None else row[0]
 
 
-_BRIEFLY = sa.text("SET LOCAL lock_timeout = '100ms'")
+_BRIEFLY = sa.select(sa.func.set_config("lock_timeout", "100ms", sa.true()))  # until the transaction ends
 _NOW = sa.select(sa.func.clock_timestamp(type_=sa.DateTime(timezone=True)))
 
 

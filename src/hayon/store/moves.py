@@ -18,7 +18,7 @@ from hayon.store import notices
 from hayon.store.database import Tx
 from hayon.store.listed import one_of
 from hayon.store.schema import posts, targets
-from hayon.store.turns import takeable
+from hayon.store.turns import still_takeable
 
 T = TargetStatus
 OUTCOMES = {PostStatus.COMPLETED, PostStatus.PARTIAL_SUCCESS, PostStatus.FAILED}
@@ -55,7 +55,7 @@ def lock_free_posts(tx: Tx, ids: Collection[UUID]) -> set[UUID]:
 
 _LOCK = sa.select(posts.c.id).where(one_of(posts.c.id, "ids")).order_by(posts.c.id).with_for_update()
 _LOCK_OF = (
-    sa.select(posts.c.id).where(posts.c.id.in_(sa.select(targets.c.post_id).where(one_of(targets.c.id, "ids"), takeable())))
+    sa.select(posts.c.id).where(posts.c.id.in_(sa.select(targets.c.post_id).where(one_of(targets.c.id, "ids"), still_takeable())))
     .order_by(posts.c.id).with_for_update(of=posts)
 )  # fmt: skip
 _LOCK_FREE = sa.select(posts.c.id).where(one_of(posts.c.id, "ids")).with_for_update(skip_locked=True)

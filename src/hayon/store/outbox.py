@@ -1,9 +1,10 @@
 """The due rows, seen as a list: claiming them, and the sweep that takes back what was lost. Nothing here is delivered."""
 
+import functools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,11 +14,11 @@ from hayon.domain.lifecycle import TargetStatus
 from hayon.domain.model import Claim, Intent
 from hayon.store import notices
 from hayon.store.attempts import append_attempt
-from hayon.store.database import Tx
+from hayon.store.database import Id, Moment, Tx
 from hayon.store.listed import one_of
 from hayon.store.moves import lock_free_posts, lock_posts_of, move, moving, summarize_posts
 from hayon.store.schema import accounts, attempts, posts, targets
-from hayon.store.turns import Turns, choose_next, find_busy, find_waiting, note_taken, takeable
+from hayon.store.turns import Turns, choose_next, find_busy, find_waiting, note_taken, still_takeable, takeable
 
 T = TargetStatus
 ACTIVE = [str(T.PENDING), str(T.PROCESSING), str(T.UNCONFIRMED)]
@@ -153,17 +154,16 @@ def _claims(where: sa.ColumnElement[bool]) -> sa.Select[Any]:
 
 
 _CLAIMED = _claims(one_of(targets.c.id, "ids"))
-_NAMED = sa.select(targets.c.post_id).where(one_of(targets.c.id, "ids"), takeable())
 _NAMED = (
     sa.select(
         *(targets.c[name] for name in ("id", "post_id", "account_id", "version", "ring", "due_at", "lost_leases"))
     )
-    .where(one_of(targets.c.id, "ids"), takeable())
+    .where(one_of(targets.c.id, "ids"), still_takeable())
     .order_by(targets.c.due_at)
 )
 _LEASE = (
     sa.update(targets)
-    .where(one_of(targets.c.id, "ids"), takeable(), targets.c.due_at <= sa.bindparam("now"))
+    .where(one_of(targets.c.id, "ids"), still_takeable(), targets.c.due_at <= sa.bindparam("now"))
     .values(
         status=str(T.PROCESSING), fence=targets.c.fence + 1, claim_id=sa.bindparam("claiming"),
         claimed_at=sa.bindparam("now"), lease_until=sa.bindparam("until"), claims=targets.c.claims + 1,
@@ -272,22 +272,51 @@ def rescue(tx: Tx, *, lost_leases_limit: int, limit: int = 200) -> list[tuple[UU
     return rescued
 
 
-def repair_summaries(tx: Tx, *, limit: int = 500) -> int:
-    """Writes anew the status of posts stored as unfinished though every target has ended, or as ended though one is at work.
+class Repaired(NamedTuple):
+    """How many posts a look found with a wrong status, and where the next one goes on; None: from the beginning."""
 
-    How many were wrong: must always be 0.
+    posts: int
+    onward: tuple[datetime, UUID] | None
+
+
+def repair_summaries(
+    tx: Tx, onward: tuple[datetime, UUID] | None = None, *, look: int = 1_000, limit: int = 500
+) -> Repaired:
+    """Writes anew the status of posts stored as unfinished though every target has ended, or as ended though one is at work.
+    Must never find any.
+
+    Of the unfinished ones it looks at so many, from where the last look ended: a million may wait for their time.
     """
-    active = sa.select(targets.c.id).where(targets.c.post_id == posts.c.id, targets.c.status.in_(ACTIVE))
-    # in the words of the indexes: with parameters in their place SQLite reads all posts, and nobody writes meanwhile
-    unfinished = posts.c.status.in_([sa.literal_column("'PENDING'"), sa.literal_column("'PROCESSING'")])
+    behind = {} if onward is None else {"at": onward[0], "last": onward[1]}
+    unfinished = tx.all(_unfinished(behind=bool(behind)), **behind, look=look)
+    rest = tx.all(_ENDED, ids=[row.id for row in unfinished]) if unfinished else []
     over = posts.c.status.in_(["COMPLETED", "PARTIAL_SUCCESS", "FAILED", "CANCELLED"])
     in_hand = sa.select(targets.c.post_id).where(targets.c.status == sa.literal_column("'processing'"))
     due = sa.select(targets.c.post_id).where(
         takeable(), targets.c.platform.in_(_PLATFORMS), targets.c.due_at <= tx.now()
     )
-    wrong = [
-        sa.select(posts.c.id).where(unfinished, ~active.exists()),
-        *(sa.select(posts.c.id).where(over, posts.c.id.in_(at_work)) for at_work in (in_hand, due)),
-    ]
-    ids = sorted({row.id for statement in wrong for row in tx.all(statement.limit(limit))})
-    return summarize_posts(tx, lock_free_posts(tx, ids), tx.now())
+    wrong = {row.id for row in rest}
+    for at_work in (in_hand, due):
+        found = sa.select(posts.c.id).where(over, posts.c.id.in_(at_work))
+        wrong |= {row.id for row in tx.all(found.limit(limit))}
+    repaired = summarize_posts(tx, lock_free_posts(tx, sorted(wrong)), tx.now())
+    return Repaired(repaired, (unfinished[-1].updated_at, unfinished[-1].id) if len(unfinished) == look else None)
+
+
+@functools.cache
+def _unfinished(*, behind: bool) -> sa.Select[Any]:
+    # in the words of the index: with parameters in their place SQLite reads all posts, and nobody writes meanwhile
+    unfinished = posts.c.status.in_([sa.literal_column("'PENDING'"), sa.literal_column("'PROCESSING'")])
+    found = sa.select(posts.c.id, posts.c.updated_at).where(unfinished)
+    if behind:
+        at, last = sa.bindparam("at", type_=Moment()), sa.bindparam("last", type_=Id())
+        found = found.where(posts.c.updated_at >= at, sa.not_(sa.and_(posts.c.updated_at == at, posts.c.id <= last)))
+    return found.order_by(posts.c.updated_at, posts.c.id).limit(sa.bindparam("look", type_=sa.Integer()))
+
+
+_ENDED = sa.select(posts.c.id).where(
+    one_of(posts.c.id, "ids"),
+    ~sa.select(targets.c.id).where(targets.c.post_id == posts.c.id, targets.c.status.in_(
+        [sa.literal_column(f"'{status}'") for status in ACTIVE]
+    )).exists(),
+)  # fmt: skip

@@ -220,7 +220,7 @@ targets = sa.Table(
     sa.Index("ix_targets_account_id_due_at", "account_id", "due_at"),
     sa.Index("ix_targets_busy", "account_id",
              postgresql_where=sa.text("status = 'processing'"), sqlite_where=sa.text("status = 'processing'")),
-    sa.Index("ix_targets_announced", "platform",
+    sa.Index("ix_targets_announced", "account_id",
              postgresql_where=sa.text("announced_until IS NOT NULL"), sqlite_where=sa.text("announced_until IS NOT NULL")),
     sa.Index("ix_targets_parked", "user_id", "parked_at",
              postgresql_where=sa.text("parked_at IS NOT NULL"), sqlite_where=sa.text("parked_at IS NOT NULL")),

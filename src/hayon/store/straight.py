@@ -38,7 +38,8 @@ class Straight:
         return found if isinstance(found, Compiled) and found.names == names else None
 
     def _compile(self, statement: sa.Executable, names: Sequence[str]) -> "Compiled | None":
-        if not isinstance(statement, sa.ClauseElement):
+        # of written text it is not known what its columns are called
+        if isinstance(statement, sa.TextClause) or not isinstance(statement, sa.ClauseElement):
             return None
         compiled = statement.compile(dialect=self._dialect, column_keys=names or None)
         if not isinstance(compiled, SQLCompiler) or compiled.positiontup is None:
