@@ -32,8 +32,9 @@ class Counting(EmbeddedBroker):
         return bells
 
 
-async def make(house: House) -> tuple[Ringing, Counting]:
+async def make(house: House, *, waiting: int = 0) -> tuple[Ringing, Counting]:
     broker = Counting()
+    broker.waiting = waiting
     ringing = Ringing(
         house.database, broker, ["scripted"], window=WINDOW, wait=timedelta(seconds=60), look_ahead=timedelta(0),
         poll=timedelta(seconds=1), retry_steps=(),
@@ -49,15 +50,22 @@ async def make(house: House) -> tuple[Ringing, Counting]:
 async def test_while_workers_are_far_behind_nothing_is_rung_and_the_broker_is_asked_each_time(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ringing_module, "COUNTED_SECONDS", 0.0)
-    ringing, broker = await make(house)
-    broker.waiting = WINDOW + 1
-    assert await ringing.ring_due() == 0
-    monkeypatch.setattr(ringing_module, "COUNTED_SECONDS", 3600.0)  # it is known by now
-    assert [await ringing.ring_due() for _ in range(2)] == [0, 0]
+    monkeypatch.setattr(ringing_module, "COUNTED_SECONDS", 3600.0)
+    ringing, broker = await make(house, waiting=WINDOW + 1)
+    assert [await ringing.ring_due() for _ in range(3)] == [0] * 3
     assert (broker.asked, broker.rung) == (3, 0)
     broker.waiting = WINDOW
     assert (await ringing.ring_due(), broker.asked, broker.rung) == (WINDOW, 4, WINDOW)
+
+
+async def test_that_they_fell_behind_is_seen_after_the_bells_which_wait_for_no_question(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ringing, broker = await make(house)
+    monkeypatch.setattr(ringing_module, "COUNTED_SECONDS", 0.0)
+    broker.waiting = WINDOW + 1
+    assert (await ringing.ring_due(), broker.rung, broker.asked) == (WINDOW, WINDOW, 1)
+    assert (await ringing.ring_due(), broker.rung, broker.asked) == (0, WINDOW, 2)
 
 
 async def test_while_they_are_not_it_is_asked_once_in_a_while(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,7 +49,7 @@ class Ringing:
         self._timed: set[asyncio.Task[None]] = set()
         self._links = -1
         self._passed_at = self._counted_at = -math.inf
-        self._many_wait = False
+        self._many_wait = True  # until it is known
 
     def wake(self) -> None:
         """Something is due, or free."""
@@ -86,7 +86,7 @@ class Ringing:
             if not waiting:
                 await self._database.write(announcing.forget_due)
             self._links = links
-        if await self._too_many_wait():
+        if self._many_wait and await self._too_many_wait():
             return 0  # workers are far behind: more bells help nobody
         now, announced = await self._database.write(
             announcing.announce_due, self._platforms, window=self._window, ahead=self._look_ahead, wait=self._wait,
@@ -100,13 +100,14 @@ class Ringing:
                 coming.setdefault(one.due_at, []).append(one)
         for due_at, ones in coming.items():
             self._set_timer((due_at - now).total_seconds(), ones, due_at)
+        if time.monotonic() - self._counted_at > COUNTED_SECONDS:
+            await self._too_many_wait()  # after the bells, which need not wait for it
         return len(announced)
 
     async def _too_many_wait(self) -> bool:
         """Asked of the broker while bells are many, else once a second: no more than a window comes to them meanwhile."""
-        if self._many_wait or time.monotonic() - self._counted_at > COUNTED_SECONDS:
-            self._many_wait = await self._broker.count_waiting() > self._window * len(self._platforms)
-            self._counted_at = time.monotonic()
+        self._many_wait = await self._broker.count_waiting() > self._window * len(self._platforms)
+        self._counted_at = time.monotonic()
         return self._many_wait
 
     async def ring_retry(self, claim: Claim, settlement: Settlement) -> bool:

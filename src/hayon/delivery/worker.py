@@ -162,14 +162,15 @@ class Worker:
         self._lone = self._lone and bool(self._flying)
         if self._lone:
             return 0
-        if self._wants_quiet or not (self._flying or self._asked_lately()):
+        if self._wants_quiet:
             lone = await self._take_lone()
             if lone is not None:
                 return lone
         room = self._room()
-        if not room:
-            return 0
-        return self._start(await self._claim(room))
+        taken = self._start(await self._claim(room)) if room else 0
+        if taken or self._flying or self._asked_lately():
+            return taken
+        return await self._take_lone() or 0
 
     async def _take_lone(self) -> int | None:
         """A target whose leases were lost runs with nothing beside it, lest it takes others down with it."""
@@ -188,7 +189,7 @@ class Worker:
         return 0
 
     def _asked_lately(self) -> bool:
-        """Within one poll: what is woken for waits for no question that is nearly always answered with no."""
+        """Within one poll: a question that is nearly always answered with no, and is asked when there is nothing else to do."""
         return time.monotonic() - self._asked_for_quiet_at < self._poll
 
     async def _claim(self, room: dict[str, int]) -> list[Claim]:
