@@ -29,17 +29,11 @@ def wait_for_probe(tx: Tx, host: str, probing: timedelta) -> datetime | None:
     return None if won else now + FIRST_PROBE
 
 
-def find_unreachable(tx: Tx, names: Collection[str]) -> set[str]:
-    """Those of these hosts that are known to be unreachable: a quick read for the healthy case."""
-    return {row.host for row in tx.all(_DOWN, names=names)}
-
-
 def note_answers(tx: Tx, names: Collection[str]) -> None:
     """Somebody answered at each of these hosts."""
     tx.do(_UP_AGAIN, names=names)
 
 
-_DOWN = sa.select(hosts.c.host).where(one_of(hosts.c.host, "names"))
 _UP_AGAIN = sa.delete(hosts).where(one_of(hosts.c.host, "names"))
 
 

@@ -130,11 +130,6 @@ def find_claims(tx: Tx, claim_id: UUID) -> list[Claim]:
     return _read_claims(tx, tx.all(_claims(held)))
 
 
-def read_claims(tx: Tx, where: sa.ColumnElement[bool]) -> list[Claim]:
-    """Targets under lease as claims, with their intents, the longest waiting first."""
-    return _read_claims(tx, tx.all(_claims(where)))
-
-
 _CLAIM = (
     "id", "post_id", "user_id", "account_id", "platform", "fence", "version", "claim_id", "claimed_at", "lease_until",
     "due_at", "idempotency_key", "checkpoint", "checkpoint_version", "tries", "waits", "looks", "first_try_at", "first_wait_at",
