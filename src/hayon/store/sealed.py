@@ -54,7 +54,8 @@ def list_kept(tx: Tx, place: Place, after: Key | None, limit: int) -> list[Kept]
     """Some of them in the order of their keys, from behind `after` on."""
     statement = sa.select(*place.key, place.column.label("kept")).where(_is_sealed(place))
     if after is not None:
-        statement = statement.where(sa.tuple_(*place.key) > sa.tuple_(*map(sa.literal, after)))
+        behind = (sa.literal(value, column.type) for column, value in zip(place.key, after, strict=True))
+        statement = statement.where(sa.tuple_(*place.key) > sa.tuple_(*behind))
     rows = tx.all(statement.order_by(*place.key).limit(limit))
     return [Kept(tuple(row[: len(place.key)]), bytes(row.kept), place.context(row)) for row in rows]
 
