@@ -111,10 +111,13 @@ export function takeFiles(zone, { area, place, arrived, changed = () => {} }) {
     changed([...lines.values()]);
   }
 
-  field.addEventListener("change", () => {
+  function take() {
     begin([...field.files]);
     field.value = ""; // or the form would send them as well
-  });
+  }
+
+  field.addEventListener("change", take);
+  if (field.files.length) take(); // chosen before this was here
   const brings = (event) => event.dataTransfer?.types.includes("Files");
   area.addEventListener("dragover", (event) => {
     if (!brings(event)) return;
