@@ -4,9 +4,9 @@ import re
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
-from tests.browser.hayons import PLATFORMS, RunningHayon
+from tests.browser.hayons import PLATFORMS, RunningHayon, picture
 from tests.browser.person import Person, check_with_axe, look
 from tests.browser.writing import NAMES, Writing, open_post, row
 
@@ -21,10 +21,24 @@ def test_six_rows_become_published_without_reloading(person: Person, demo: Runni
     page.evaluate("window.sameAsBefore = true")
     for platform in PLATFORMS:
         expect(row(page, platform)).to_contain_text("Published", timeout=60_000)
-        expect(row(page, platform).get_by_role("link", name="See it there")).to_be_visible()
+        # a platform that does not name the address at once is asked for it after 5 and after 35 seconds
+        expect(row(page, platform).get_by_role("link", name="See it there")).to_be_visible(timeout=60_000)
     expect(page.get_by_role("article", name="Post, Published")).to_be_visible()
     assert page.evaluate("window.sameAsBefore")
     assert demo.landed("Everywhere at once") == sorted(PLATFORMS)
+
+
+def test_a_picture_that_is_chosen_before_the_page_is_at_work_is_uploaded_too(person: Person) -> None:
+    page, on_the_way = person.page, list[Route]()
+    page.route("**/uploading.js*", on_the_way.append)
+    page.goto(f"{person.hayon.url}/compose", wait_until="commit")
+    page.locator("#picture").set_input_files({"name": "teal.png", "mimeType": "image/png", "buffer": picture("teal")})
+    while not on_the_way:
+        page.wait_for_timeout(10)
+    for one in on_the_way:
+        one.continue_()
+    expect(page.get_by_role("list", name="Attached files, in their order").get_by_role("listitem")).to_have_count(1)
+    assert page.locator("#picture").input_value() == ""
 
 
 def test_pictures_other_words_and_a_time(person: Person, demo: RunningHayon) -> None:
@@ -98,6 +112,20 @@ def test_coming_back_makes_no_second_post(person: Person, demo: RunningHayon) ->
     page.get_by_role("button", name="Publish now").click()
     expect(page.get_by_text("Your post is taken in")).to_be_visible()
     assert len(demo.ask("posts?search=Once%20and%20no%20more")["posts"]) == 1
+
+
+def test_an_answer_that_broke_off_leaves_the_form_where_it_is(person: Person, demo: RunningHayon) -> None:
+    writing = Writing(person)
+    page = writing.page
+    page.route(
+        "**/compose/keep", lambda route: route.fulfill(status=200, content_type="application/json", body='{"post')
+    )
+    writing.say("An eighth thought")
+    expect(page.get_by_text(re.compile("^Not saved"))).to_be_visible()
+    assert page.url.endswith("/compose")
+    page.unroute("**/compose/keep")
+    expect(page.get_by_text(re.compile("^Saved"))).to_be_visible()
+    assert len(demo.ask("posts?search=eighth%20thought")["posts"]) == 1
 
 
 def test_coming_back_and_writing_on_changes_the_same_draft(person: Person, demo: RunningHayon) -> None:

@@ -113,7 +113,8 @@ async function send(shown, body) {
   if (answer.status === 404 || answer.status === 409) return stop(told, answer.status);
   // a stranger is sent to the front door, and a form of another session is refused
   if (answer.type === "opaqueredirect" || answer.status === 403) return miss("Not saved: sign in again in another tab, then go on here.");
-  if (!answer.ok) return miss(`Not saved: ${told.message ?? "that did not work."}`);
+  // an answer that broke off says nothing: the page was being left, or the line is bad
+  if (!answer.ok || !told.postId) return miss(`Not saved: ${told.message ?? "that did not work."}`);
   lost = false;
   kept = shown;
   form.elements.postId.value = told.postId;
