@@ -30,7 +30,11 @@ def test_six_rows_become_published_without_reloading(person: Person, demo: Runni
 
 def test_a_picture_that_is_chosen_before_the_page_is_at_work_is_uploaded_too(person: Person) -> None:
     page, on_the_way = person.page, list[Route]()
-    page.route("**/uploading.js*", on_the_way.append)
+
+    def hold(route: Route) -> None:
+        on_the_way.append(route)
+
+    page.route("**/uploading.js*", hold)
     page.goto(f"{person.hayon.url}/compose", wait_until="commit")
     page.locator("#picture").set_input_files({"name": "teal.png", "mimeType": "image/png", "buffer": picture("teal")})
     while not on_the_way:
