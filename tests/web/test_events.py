@@ -9,9 +9,12 @@ from uuid import UUID
 
 import aiohttp
 import pytest
+import sqlalchemy as sa
 
 from hayon.sandbox.world import World
-from hayon.web.watching import Watch
+from hayon.store.database import Tx
+from hayon.store.schema import posts, targets
+from hayon.web.watching import NAMED_WITHIN, Watch
 from tests.web.house import House, Visitor, at_work
 from tests.web.test_posts import later, make
 
@@ -70,6 +73,46 @@ async def test_many_watch_with_one_look(ada: Visitor) -> None:
 async def test_a_post_that_has_ended_is_told_once(ada: Visitor) -> None:
     post_id = await make(ada, scheduledAt=later())
     await ada.post(f"/api/posts/{post_id}/cancel")
+    async with watch(ada, post_id) as answer, asyncio.timeout(20):
+        assert [name async for name, _ in events(answer)] == ["status", "end"]
+
+
+async def test_an_address_that_is_found_after_the_end_is_told_too(house: House) -> None:
+    ada = await house.register()
+    await house.account(ada)
+    post_id = await make(ada, scheduledAt=later())
+
+    def publish(tx: Tx) -> None:
+        done = {"status": "completed", "remote_id": "7", "due_at": None, "updated_at": tx.now()}
+        tx.run(sa.update(targets).values(**done))
+        tx.run(sa.update(posts).values(status="COMPLETED"))
+
+    await house.hayon.database.write(publish)
+    async with watch(ada, post_id) as answer, asyncio.timeout(20):
+        stream = events(answer)
+        name, document = await anext(stream)
+        assert (name, document["status"], document["platformStatuses"][0]["platformPostUrl"]) == (
+            "status",
+            "COMPLETED",
+            None,
+        )
+        await house.hayon.database.write(lambda tx: tx.run(sa.update(targets).values(url="https://one.test/7")))
+        name, document = await anext(stream)
+        assert (name, document["platformStatuses"][0]["platformPostUrl"]) == ("status", "https://one.test/7")
+        assert [name async for name, _ in stream] == ["end"]
+
+
+async def test_a_page_waits_a_minute_for_an_address_and_no_longer(house: House) -> None:
+    ada = await house.register()
+    await house.account(ada)
+    post_id = await make(ada, scheduledAt=later())
+
+    def publish(tx: Tx) -> None:
+        done = {"status": "completed", "remote_id": "7", "due_at": None, "updated_at": tx.now() - NAMED_WITHIN}
+        tx.run(sa.update(targets).values(**done))
+        tx.run(sa.update(posts).values(status="COMPLETED"))
+
+    await house.hayon.database.write(publish)
     async with watch(ada, post_id) as answer, asyncio.timeout(20):
         assert [name async for name, _ in events(answer)] == ["status", "end"]
 

@@ -4,8 +4,10 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Collection
 from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import UUID
 
+from hayon.domain.lifecycle import TargetStatus
 from hayon.errors import DatabaseUnreachable, NotFound, TooMany
 from hayon.store import posts
 from hayon.store.database import Database, Tx
@@ -13,6 +15,8 @@ from hayon.web.posts_view import ENDED, status_out
 
 EVERY_SECONDS = 0.5
 HEARTBEAT_SECONDS = 15.0
+NAMED_WITHIN = timedelta(minutes=1)
+"""So long a page waits for the address of what is published, where its platform did not name it at once."""
 LINES_LIMIT = 500
 LINES_PER_PERSON = 20
 
@@ -115,4 +119,8 @@ def _document(tx: Tx, user_id: UUID, post_id: UUID) -> _Document:
         view = posts.get_post(tx, post_id, user_id)
     except NotFound:
         return None, True
-    return status_out(view).model_dump_json(by_alias=True), view.row.status in ENDED
+    young = tx.now() - NAMED_WITHIN
+    unnamed = any(
+        one.status == TargetStatus.COMPLETED and one.url is None and one.updated_at > young for one in view.targets
+    )
+    return status_out(view).model_dump_json(by_alias=True), view.row.status in ENDED and not unnamed
