@@ -71,11 +71,11 @@ class Relay:
         if repaired:
             telemetry.emit("post.summary_repaired", level="error", count=repaired)
         await self._fail_late()
-        await self._database.write(statistics.bring_up_to_date)
         await self._database.write(accounts.forget_credentials)
         await self._database.write(connections.forget)
         if rescued:
             self._wakeups.wake()
+        await self._database.write(statistics.bring_up_to_date)  # last: of large tables it may take too long
         return len(rescued)
 
     async def _fail_late(self) -> None:
