@@ -108,7 +108,7 @@ async def _open_sqlite(url: str, kept: dict[str, Any]) -> AsyncIterator[Callable
     names, more = [column.name for column in posts.c], [column.name for column in targets.c]
     one_row = f"({', '.join('?' * len(more))})"
     first = f"INSERT INTO posts ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - our own columns
-    second = f"INSERT INTO targets ({', '.join(more)}) VALUES {', '.join([one_row] * len(kept['targets']))}"  # noqa: S608
+    second = f"INSERT INTO targets ({', '.join(more)}) VALUES {', '.join([one_row] * len(kept['targets']))}"  # noqa: S608 - as above
 
     async def send(number: int) -> bool:
         post, members = _fresh(kept, number)

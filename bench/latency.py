@@ -110,8 +110,8 @@ async def _call_directly(ledger: Ledger, posts: int, timed: dict[str, tuple[floa
     async with aiohttp.ClientSession() as session:
         async for number, at in _paced(posts):
             name = f"direct-{number}"
-            given = {"data": body_of(name), "headers": headers_of(name, number % ACCOUNTS)}
-            async with session.post(ledger.url + PATH, **given) as answer:  # type: ignore[arg-type]
+            headers = headers_of(name, number % ACCOUNTS)
+            async with session.post(ledger.url + PATH, data=body_of(name), headers=headers) as answer:
                 answer.raise_for_status()
                 await answer.read()
             timed[name] = (at, time.time())

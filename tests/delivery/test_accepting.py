@@ -49,7 +49,7 @@ class Runs:
             self.transactions += 1
             return await inside(*args)
 
-        house.database._company._run = run  # type: ignore[method-assign]
+        house.database._company._run = run  # type: ignore[method-assign] # it goes on to the one it stands before
 
     @contextmanager
     def counted(self) -> Iterator[None]:
@@ -97,7 +97,7 @@ async def test_at_once_are_written_the_rows_that_one_by_one_would_be(house: Hous
     together = await hand_in(house, *wanted)
     alone = vars(house.submission._accept).pop("many")
     one_by_one = [await house.submission.take_in(house.user_id, one) for one in wanted]
-    house.submission._accept.many = alone  # type: ignore[attr-defined]
+    house.submission._accept.many = alone  # type: ignore[attr-defined] # as `together` marked it
     for one, other in zip(together, one_by_one, strict=True):
         assert await rows_of(house, one) == await rows_of(house, other)
         assert [shown(one.view.row), *map(shown, one.view.targets)] == [
@@ -168,7 +168,7 @@ async def test_posts_whose_commit_nobody_heard_of_are_written_once(
         looked.append(post_id)
         return None if late and looked.count(post_id) == 1 else find_post(tx, post_id, user_id)
 
-    house.database._company._run = run  # type: ignore[method-assign]
+    house.database._company._run = run  # type: ignore[method-assign] # as above
     monkeypatch.setattr(rows, "find_post", find)
     answers = await hand_in(house, handed("one"), handed("two"), handed("three"), keys=[None, None, "k"])
     assert len(lost) == 1

@@ -1,7 +1,8 @@
 """How a compiled statement reaches each database: asyncpg's connection, or sqlite3's. What it says is not known here."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol, cast
 
 import asyncpg
@@ -72,25 +73,23 @@ class ToSqlite:
 
     def fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Any]:
         """As `Sender.fetch`."""
-        try:
+        with _as_sqlalchemy_tells_it(sql):
             return self._connection.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
-            raise _told(sql, error) from error
 
     def fetch_first(self, sql: str, values: Sequence[Any]) -> Any | None:
         """As `Sender.fetch_first`."""
-        try:
+        with _as_sqlalchemy_tells_it(sql):
             return self._connection.execute(sql, values).fetchone()
-        except sqlite3.Error as error:
-            raise _told(sql, error) from error
 
     def send_each(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """As `Sender.send_each`."""
-        try:
+        with _as_sqlalchemy_tells_it(sql):
             self._connection.executemany(sql, rows)
-        except sqlite3.Error as error:
-            raise _told(sql, error) from error
 
 
-def _told(sql: str, error: sqlite3.Error) -> BaseException:
-    return sa.exc.DBAPIError.instance(sql, None, error, sqlite3.Error)
+@contextmanager
+def _as_sqlalchemy_tells_it(sql: str) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise sa.exc.DBAPIError.instance(sql, None, error, sqlite3.Error) from error

@@ -49,10 +49,12 @@ class Turns:
     chosen: dict[str, Choice] = field(default_factory=dict)
 
 
+_WAITING: list[sa.ColumnElement[str]] = [sa.literal_column("'pending'"), sa.literal_column("'unconfirmed'")]
+
+
 def takeable(table: sa.FromClause = targets) -> sa.ColumnElement[bool]:
     """The rows that wait for a worker. Written out, so that both databases know their partial indexes in it."""
-    words: list[sa.ColumnElement[str]] = [sa.literal_column("'pending'"), sa.literal_column("'unconfirmed'")]
-    return sa.and_(table.c.status.in_(words), table.c.held_at.is_(None))
+    return sa.and_(table.c.status.in_(_WAITING), table.c.held_at.is_(None))
 
 
 def still_takeable() -> sa.ColumnElement[bool]:
@@ -61,8 +63,7 @@ def still_takeable() -> sa.ColumnElement[bool]:
     In words in which PostgreSQL knows no partial index: as long as it takes such an index for small, it would read all that
     wait, and look for the few among them.
     """
-    words: list[sa.ColumnElement[str]] = [sa.literal_column("'pending'"), sa.literal_column("'unconfirmed'")]
-    return sa.and_(targets.c.status.concat(sa.literal_column("''")).in_(words), targets.c.held_at.is_(None))
+    return sa.and_(targets.c.status.concat(sa.literal_column("''")).in_(_WAITING), targets.c.held_at.is_(None))
 
 
 def is_announced(now: datetime | sa.BindParameter[Any], table: sa.FromClause = targets) -> sa.ColumnElement[bool]:
