@@ -33,6 +33,7 @@ class Counting(Scripted):
     refused: int = 0
     asked: list[UUID] = field(default_factory=list)
     while_asked: Callable[[], Awaitable[Any]] | None = None
+    counts_first: bool = False
     headers: dict[str, str] = field(default_factory=dict)
 
     def used(self, account_id: UUID) -> int:
@@ -41,9 +42,11 @@ class Counting(Scripted):
 
     async def allowances(self, account: Any, credential: Credential, outgoing: Outgoing) -> Sequence[Allowance]:
         self.asked.append(account.id)
+        before = self.used(account.id)
         if self.while_asked is not None:
             await self.while_asked()
-        return (Allowance("posts", max(0, self.limit - self.used(account.id)), self.limit, 86_400),)
+        used = before if self.counts_first else self.used(account.id)
+        return (Allowance("posts", max(0, self.limit - used), self.limit, 86_400),)
 
     async def publish(self, parcel: Parcel, handles: Any, send: Send) -> Any:
         if self.used(parcel.account.id) >= self.limit:

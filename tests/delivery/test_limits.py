@@ -105,11 +105,24 @@ async def test_more_became_free_than_was_known_and_all_that_wait_are_called(coun
     assert [copy.text for copy in platform.ledger] == [f"post {number}" for number in range(4)]
 
 
-async def test_many_at_the_same_instant_never_take_more_than_there_is_and_one_asks(counting: House) -> None:
-    """All are claimed before any is delivered, as by as many workers."""
+@pytest.mark.parametrize("counts_first", [False, True])
+async def test_many_at_the_same_instant_never_take_more_than_there_is_and_one_asks(
+    counting: House, counts_first: bool
+) -> None:
+    """All are claimed before any is delivered, as by as many workers. While one asks, others take all that there is: the
+    answer has counted these, or it was counted before them."""
+
+    async def until_all_is_taken() -> None:
+        house.clock.forward(0.001)
+        async with asyncio.timeout(30):
+            while True:
+                if [row.status for row in await every(house)].count("completed") == 3:
+                    return
+                await asyncio.sleep(0.01)
+
     house, platform = counting, counting.platform
-    platform.limit = 3
-    platform.while_asked = lambda: asyncio.sleep(0.05)
+    platform.limit, platform.counts_first = 3, counts_first
+    platform.while_asked = until_all_is_taken
     ann = await house.connect("ann")
     await house.database.write(lambda tx: allowances.keep_told(tx, {
         str(ann.id): [allowances.Told("posts", 3, house.clock.now, 3, 86_400)]}, house.clock.now - FRESH))  # fmt: skip
