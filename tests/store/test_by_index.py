@@ -105,22 +105,32 @@ def lay_ahead(tx: Tx) -> UUID:
     return account
 
 
-async def test_whether_anything_waits_is_found_by_index_however_it_is_planned(migrated_postgres_url: str) -> None:
-    """After a few times PostgreSQL plans it for any time: thousands lie ahead, and for all it knows a third is due."""
+@pytest.mark.parametrize(
+    "asked", [turns._find_waiting(("mastodon",), False), turns._oldest(False, turns.LOOK), turns._walk(False, True, turns.STEPS)],
+    ids=["whether-anything-waits", "the-longest-waiting", "from-account-to-account"],
+)  # fmt: skip
+async def test_what_waits_is_found_by_index_however_it_is_planned(
+    migrated_postgres_url: str, asked: sa.Executable
+) -> None:
+    """Planned for any time: thousands lie ahead, and for all that PostgreSQL knows a third is due."""
 
     def explain(tx: Tx) -> list[str]:
-        made = turns._find_waiting(("mastodon",), False).compile(dialect=tx._connection.dialect)
-        given = [repr(made.params[name]) if name != "until" else "now()" for name in made.positiontup or ()]
+        made = asked.compile(dialect=tx._connection.dialect)
+        given = made.params | {"platform": "mastodon", "until": NOW, "author": new_id(NOW), "account": new_id(NOW)}
+        values = ", ".join(f"'{given[name]}'" for name in made.positiontup or ())
         tx.run(sa.text("SET LOCAL plan_cache_mode = force_generic_plan"))
         tx._connection.exec_driver_sql(f"PREPARE asked AS {made}")
-        return [row[0] for row in tx._connection.exec_driver_sql(f"EXPLAIN EXECUTE asked({', '.join(given)})")]
+        return [row[0] for row in tx._connection.exec_driver_sql(f"EXPLAIN EXECUTE asked({values})")]
 
     database = Database(migrated_postgres_url)
     await database.write(lay_ahead)
     await database.write(lambda tx: tx.run(sa.text("ANALYZE targets")))
     plan = await database.write(explain)
     await database.close()
-    assert not [line for line in plan if "Seq Scan on targets" in line], plan
+    assert [line for line in plan if " on targets" in line], plan
+    assert not [line for line in plan if "Seq Scan on targets" in line or ("Sort Key" in line and "due_at" in line)], (
+        plan
+    )
 
 
 async def test_what_is_planned_around_a_time_is_a_range_of_whichever_index_is_taken(migrated_postgres_url: str) -> None:

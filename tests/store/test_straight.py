@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,9 +14,13 @@ import pytest
 import sqlalchemy as sa
 
 from hayon.errors import DatabaseUnreachable
-from hayon.store.database import READERS, WRITERS, Database, Moment, Tx
+from hayon.store import announcing, outbox
+from hayon.store.database import READERS, WRITERS, Database, Moment, Tx, planned_once
+from hayon.store.intending import commit_intents
 from hayon.store.listed import one_of
 from hayon.store.schema import accounts, metadata, users
+from hayon.store.settling import settle_tries
+from hayon.store.turns import Turns
 
 NOW = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
 PERSON = {"id": uuid4(), "email": "anna@example.test", "created_at": NOW}
@@ -32,6 +37,7 @@ CREATED = sa.select(users.c.created_at).order_by(users.c.email)
 BY_TIME = sa.select(users.c.id).where(users.c.created_at == sa.bindparam("at", type_=Moment()))
 AS_BEFORE = sa.DateTime(timezone=True)
 """A time as SQLAlchemy reads it by itself: what older versions wrote is read, and what is written now they could read."""
+MINUTE = timedelta(minutes=1)
 LOOKED = sa.func.nextval(sa.literal_column("'looked'"))
 MANY = sa.select(sa.literal_column("number"), LOOKED).select_from(sa.text("generate_series(1, 1000) AS number"))
 
@@ -146,6 +152,51 @@ async def test_a_lock_is_waited_for_a_moment_and_only_in_this_transaction(on_pos
 
     assert [await on_postgres.write(work) for _ in range(3)] == ["100ms"] * 3
     assert [await on_postgres.read(lambda tx: tx.value(said)) for _ in range(WRITERS)] == ["0"] * WRITERS
+
+
+async def test_what_is_planned_once_is_planned_once_and_only_there(on_postgres: Database) -> None:
+    """In four transactions after each other: PostgreSQL says of its plans for how many they were made anew."""
+    counts = sa.text(
+        "SELECT generic_plans, custom_plans FROM pg_prepared_statements"
+        " WHERE statement LIKE 'SELECT users.id, users.email%ANY%' ORDER BY prepare_time DESC LIMIT 1"
+    )
+
+    def look(tx: Tx) -> tuple[int, ...]:
+        tx.all(BY_ID, ids=[uuid4()])
+        return tuple(tx.all(counts)[0])
+
+    await on_postgres.write(look)  # at first sight by way of SQLAlchemy
+    plainly = [await on_postgres.write(look) for _ in range(4)]
+    once = [await on_postgres.write(planned_once(look)) for _ in range(4)]
+    assert [custom for _, custom in plainly] == [plainly[0][1] + more for more in range(4)]
+    assert once == [(generic, plainly[-1][1]) for generic in range(1, 5)]
+    said = sa.select(sa.func.current_setting("plan_cache_mode"))
+    assert [await on_postgres.read(lambda tx: tx.value(said)) for _ in range(WRITERS)] == ["auto"] * WRITERS
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        partial(outbox.claim_due, room={"mastodon": 5}, claim_id=uuid4(), lease=MINUTE),
+        partial(outbox.claim_named, named={}, claim_id=uuid4(), lease=MINUTE),
+        partial(announcing.announce_due, platforms=["mastodon"], window=5, ahead=MINUTE, wait=MINUTE, turns=Turns()),
+        partial(commit_intents, asked=[]),
+        partial(settle_tries, asked=[]),
+    ],
+    ids=lambda work: work.func.__name__,
+)
+async def test_the_way_of_a_target_is_planned_once(
+    on_postgres: Database, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute, begun = asyncpg.Connection.execute, []
+
+    async def note(self: Any, query: str, *args: Any, **kwargs: Any) -> str:
+        begun.extend([query] if query.startswith("BEGIN") else [])
+        return str(await execute(self, query, *args, **kwargs))
+
+    monkeypatch.setattr(asyncpg.Connection, "execute", note)
+    await on_postgres.write(work.func, **work.keywords)
+    assert begun == ["BEGIN; SET LOCAL plan_cache_mode = force_generic_plan"]
 
 
 async def test_numbers_are_what_they_are_by_way_of_sqlalchemy(on_postgres: Database) -> None:

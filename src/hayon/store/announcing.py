@@ -13,7 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
-from hayon.store.database import Moment, Tx
+from hayon.store.database import Moment, Tx, planned_once
 from hayon.store.listed import one_of
 from hayon.store.schema import posts, targets
 from hayon.store.turns import Turns, choose, find_waiting, is_announced, is_unannounced, still_takeable, takeable
@@ -38,6 +38,7 @@ class Announced:
     unheard: int
 
 
+@planned_once
 def announce_due(
     tx: Tx, platforms: Sequence[str], *, window: int, ahead: timedelta, wait: timedelta, turns: Turns
 ) -> tuple[datetime, list[Announced]]:

@@ -33,6 +33,7 @@ from hayon.store.together import Asked, Company, many_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Work = TypeVar("Work", bound=Callable[..., Any])
 Clock = Callable[["Tx"], datetime]
 READERS = 3
 NOT_AT_HOME = ("08", "53", "57P", "57014", "40")
@@ -122,6 +123,18 @@ class Tx:
         return None if row is None else row[0]
 
 
+def planned_once(work: Work) -> Work:
+    """Marks a work of which PostgreSQL is to plan each statement once for a connection, whatever its values are: those of the
+    engine, whose rows are named, or are the first of an index. Else it plans anew at each call, for a list of one id seems
+    cheaper to it than a list of any length, and that takes as long as the work itself (docs/decisions/0022).
+
+    Not for what reads the rows of a condition: which index is the best for these depends on the values.
+    """
+    work.planned_once = True  # type: ignore[attr-defined] # read in this file alone
+    return work
+
+
+_BEGIN_PLANNED_ONCE = "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan"
 _BRIEFLY = sa.select(sa.func.set_config("lock_timeout", "100ms", sa.true()))  # until the transaction ends
 _NOW = sa.select(sa.func.clock_timestamp(type_=sa.DateTime(timezone=True)))
 
@@ -237,7 +250,7 @@ class Database:
         try:
             if not writes:
                 return work(tx, *args, **kwargs)
-            sender.execute("BEGIN")
+            sender.execute(_BEGIN_PLANNED_ONCE if getattr(work, "planned_once", False) else "BEGIN")
             answer = work(tx, *args, **kwargs)
             _commit(sender)
         except BaseException:

@@ -16,7 +16,7 @@ from hayon.domain.lifecycle import TargetStatus
 from hayon.domain.model import Claim
 from hayon.errors import LeaseLost
 from hayon.store.attempts import NewIntent, answer_intent, append_attempt, open_intents
-from hayon.store.database import Tx
+from hayon.store.database import Tx, planned_once
 from hayon.store.listed import one_of
 from hayon.store.moves import lock_free_posts, lock_posts, move, moving
 from hayon.store.schema import accounts, targets
@@ -75,6 +75,7 @@ def renew_lease(tx: Tx, claim: Claim, lease: timedelta) -> None:
         raise LeaseLost("Another worker delivers this by now.")
 
 
+@planned_once
 def commit_intents(tx: Tx, asked: Sequence[Asked]) -> list[UUID | Exception | Alone | None]:
     """`commit_intent` for many."""
     return _commit(tx, [_Wanted(*one.args, **one.kwargs) for one in asked], waiting=False)

@@ -14,7 +14,7 @@ from hayon.domain.lifecycle import TargetStatus
 from hayon.domain.model import Claim, Intent
 from hayon.store import notices
 from hayon.store.attempts import append_attempt
-from hayon.store.database import Id, Moment, Tx
+from hayon.store.database import Id, Moment, Tx, planned_once
 from hayon.store.listed import one_of
 from hayon.store.moves import lock_free_posts, lock_posts_of, move, moving, summarize_posts
 from hayon.store.schema import accounts, attempts, posts, targets
@@ -42,6 +42,7 @@ class Taken:
     now: datetime
 
 
+@planned_once
 def claim_due(
     tx: Tx, *, room: Mapping[str, int], claim_id: UUID, lease: timedelta, places: int | None = None,
     alone: bool = False, turns: Turns | None = None,
@@ -76,6 +77,7 @@ def claim_due(
     return claims
 
 
+@planned_once
 def claim_named(tx: Tx, *, named: Mapping[UUID, int], claim_id: UUID, lease: timedelta) -> Taken:
     """Takes the lease of exactly these targets (id to version, as bells name them), where they are due.
 

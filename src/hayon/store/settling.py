@@ -19,7 +19,7 @@ from hayon.domain.pacing import Patience
 from hayon.errors import LeaseLost
 from hayon.store import accounts, allowances, hosts, lateness, notices
 from hayon.store.attempts import answer_intent, append_attempt, end_attempt, end_received, reopen_intent
-from hayon.store.database import Tx
+from hayon.store.database import Tx, planned_once
 from hayon.store.intending import find_at_work
 from hayon.store.moves import complete, lock_free_posts, lock_posts, move, moving, summarize_posts
 from hayon.store.receipts import find_owner, keep_fresh, keep_receipt, list_receipts, may_adopt
@@ -54,6 +54,7 @@ class _Plain:
     ended: _Try
 
 
+@planned_once
 def settle_tries(tx: Tx, asked: Sequence[Asked]) -> list[Settlement | Exception | Alone]:
     """`settle_try` for those of many that brought the receipt their target waits for; the others are left out.
 
