@@ -62,9 +62,11 @@ a statement therefore weighs more.
   less than half of that in the thread that writes.
 - **schedule, drain, latency with RabbitMQ**: each bell is a row that is marked, a message that is confirmed, and a claim that looks up what it names.
 - **latency**: one post that goes out alone shares nothing. Between asking and the call lie nearly thirty statements, each of them a way to
-  PostgreSQL and back; with SQLite there is no such way.
+  PostgreSQL and back; with SQLite there is no such way. Planned once ([decision 22](decisions/0022-the-way-of-a-target-is-planned-once.md)) they
+  take 15 % less; the p50 on PostgreSQL lay between 19 and 23 ms in six runs of one morning.
 - **accept**: at 200 a second nearly every request is alone in its transaction. Half of its processor is the way through HTTP (the row *writing
-  nothing* has it).
+  nothing* has it). This machine is a quarter faster or slower from hour to hour, and the p99 follows it: 17.0 ms where bare inserts came to
+  1,745 a second, 26.0 ms where they came to 1,278.
 
 Of what grows, the search for a rare word has no index: one that serves every script would make each new post dearer.
 """

@@ -3,7 +3,7 @@
 import contextlib
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -150,17 +150,27 @@ def _verdicts(found: dict[Case, list[Figures]], size: Size) -> list[Verdict]:
                 Verdict(f"{case.contestant.name}: 3,000 due in one second with 1,000,000 behind, p99 under 1 s", late < 1,
                         f"p99 {late:.2f} s")
             )  # fmt: skip
-        peers = {
-            other.contestant.name: one.median("burst_p99") or 0.0
-            for other, one in rows.items()
-            if other.behind == case.behind
-            and not other.contestant.name.startswith(("Hayon", "RabbitMQ"))
-            and not one.median("lost")
-        }
-        if peers:
-            best = min(peers, key=lambda name: peers[name])
+        best = _best_peer(rows, case.behind)
+        if best is not None:
+            peer, took = best
+            fewer = f", and {peer.behind:,} behind" if peer.behind != case.behind else ""
             verdicts.append(
                 Verdict(f"{case.contestant.name}: ahead of every peer, {case.behind:,} behind, p99 of those due in one second",
-                        late < peers[best] / 1000, f"{late:.2f} s; the best peer: {best} with {peers[best] / 1000:.2f} s")
+                        late < took, f"{late:.2f} s; the best peer: {peer.contestant.name} with {took:.2f} s{fewer}")
             )  # fmt: skip
     return verdicts
+
+
+def _best_peer(rows: Mapping[Case, Row], behind: int) -> tuple[Case, float] | None:
+    """The least p99 of a peer that lost nothing, and whose; of each peer what it did with so many behind or, where it was not
+    run with so many, with the most that are fewer."""
+    nearest: dict[str, Case] = {}
+    for case in sorted(rows, key=lambda one: one.behind):
+        if case.behind <= behind and not case.contestant.name.startswith(("Hayon", "RabbitMQ")):
+            nearest[case.contestant.name] = case
+    found = [
+        (case, (rows[case].median("burst_p99") or 0.0) / 1000)
+        for case in nearest.values()
+        if not rows[case].median("lost")
+    ]
+    return min(found, key=lambda one: one[1], default=None)
