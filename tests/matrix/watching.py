@@ -24,6 +24,7 @@ _ours: ContextVar[bool] = ContextVar("_ours", default=False)
 
 _SWEEPS = {
     "claim_due": lambda answer: [one.target_id for one in answer],
+    "claim_lone": lambda answer: [one.target_id for one in answer],
     "rescue": lambda answer: [one for one, _ in answer],
 }
 """Writes that take what they find: which targets an answer is about."""

@@ -182,7 +182,7 @@ class Worker:
             return 0
         claim_id = self._uncertain = uuid4()
         claims = await self._database.write(
-            outbox.claim_due, room=dict.fromkeys(self._platforms, 1), claim_id=claim_id, lease=self._lease, alone=True
+            outbox.claim_lone, platforms=self._platforms, claim_id=claim_id, lease=self._lease
         )
         self._uncertain = None
         self._lone = self._start(claims) > 0

@@ -45,36 +45,39 @@ class Taken:
 @planned_once
 def claim_due(
     tx: Tx, *, room: Mapping[str, int], claim_id: UUID, lease: timedelta, places: int | None = None,
-    alone: bool = False, turns: Turns | None = None,
+    turns: Turns | None = None,
 ) -> list[Claim]:  # fmt: skip
     """Takes the lease of due targets, in fair turns (`store/turns.py`), at most `room[platform]` of each platform, asked
-    in this order, and at most `places` of all together.
+    in this order, and at most `places` of all together. None whose last lease was lost: these run alone (`claim_lone`).
 
-    `alone` takes one target whose last lease was lost without an outcome (a worker may have died of it); else none of
-    these. `turns` is kept by the caller from one claim to the next. `claim_id` finds the claims again if the answer of
-    this commit is lost.
+    `turns` is kept by the caller from one claim to the next. `claim_id` finds the claims again if the answer of this commit
+    is lost.
     """
     now = tx.now()
     turns = Turns() if turns is None else turns
     chosen: list[Row[Any]] = []
-    waiting = room.keys() if alone else find_waiting(tx, room.keys(), now)
+    waiting = find_waiting(tx, room.keys(), now)
     for platform, most in room.items():
-        if platform not in waiting:
-            continue
         left = most if places is None else min(most, places - len(chosen))
-        if left <= 0:
+        if platform not in waiting or left <= 0:
             continue
-        if alone:
-            candidates = tx.all(_lone_due([platform], now).limit(1))
-        else:
-            # some may be in another worker's hands by the time they are locked: others stand by in their place
-            candidates = choose_next(tx, platform, left, now, turns)[: 2 * left]
+        # some may be in another worker's hands by the time they are locked: others stand by in their place
+        candidates = choose_next(tx, platform, left, now, turns)[: 2 * left]
         chosen.extend(_lock(tx, candidates, left))
-        if alone and chosen:
-            break
     claims = _lease(tx, [row.id for row in chosen], {row.post_id for row in chosen}, claim_id, lease, now)
     note_taken(turns, chosen)
     return claims
+
+
+def claim_lone(tx: Tx, *, platforms: Sequence[str], claim_id: UUID, lease: timedelta) -> list[Claim]:
+    """Takes one due target whose last lease was lost without an outcome: a worker may have died of it. The platforms are
+    asked in this order; `claim_id` as in `claim_due`."""
+    now = tx.now()
+    for platform in platforms:
+        chosen = _lock(tx, tx.all(_lone_due([platform], now).limit(1)), 1)
+        if chosen:
+            return _lease(tx, [chosen[0].id], {chosen[0].post_id}, claim_id, lease, now)
+    return []
 
 
 @planned_once
