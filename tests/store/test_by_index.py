@@ -106,13 +106,19 @@ def lay_ahead(tx: Tx) -> UUID:
 
 
 @pytest.mark.parametrize(
-    "asked", [turns._find_waiting(("mastodon",), False), turns._oldest(False, turns.LOOK), turns._walk(False, True, turns.STEPS)],
+    ("asked", "most"),
+    [
+        (turns._find_waiting(("mastodon",), False), 1),
+        (turns._oldest(False, turns.LOOK), turns.LOOK),
+        (turns._walk(False, True, turns.STEPS), 1),
+    ],
     ids=["whether-anything-waits", "the-longest-waiting", "from-account-to-account"],
 )  # fmt: skip
 async def test_what_waits_is_found_by_index_however_it_is_planned(
-    migrated_postgres_url: str, asked: sa.Executable
+    migrated_postgres_url: str, asked: sa.Executable, most: int
 ) -> None:
-    """Planned for any time: thousands lie ahead, and for all that PostgreSQL knows a third is due."""
+    """Planned for any time: thousands lie ahead, and for all that PostgreSQL knows a third is due. How many are looked at it
+    does know."""
 
     def explain(tx: Tx) -> list[str]:
         made = asked.compile(dialect=tx._connection.dialect)
@@ -131,6 +137,8 @@ async def test_what_waits_is_found_by_index_however_it_is_planned(
     assert not [line for line in plan if "Seq Scan on targets" in line or ("Sort Key" in line and "due_at" in line)], (
         plan
     )
+    looked_at = {line.split("rows=")[1].split()[0] for line in plan if "Limit " in line}
+    assert looked_at == {str(most)}, plan
 
 
 async def test_what_is_planned_around_a_time_is_a_range_of_whichever_index_is_taken(migrated_postgres_url: str) -> None:

@@ -126,7 +126,7 @@ class Tx:
 def planned_once(work: Work) -> Work:
     """Marks a work of which PostgreSQL is to plan each statement once for a connection, whatever its values are: those of the
     engine, whose rows are named, or are the first of an index. Else it plans anew at each call, for a list of one id seems
-    cheaper to it than a list of any length, and that takes as long as the work itself (docs/decisions/0022).
+    cheaper to it than a list of any length (docs/decisions/0022).
 
     Not for what reads the rows of a condition: which index is the best for these depends on the values.
     """

@@ -49,7 +49,7 @@ class Turns:
     chosen: dict[str, Choice] = field(default_factory=dict)
 
 
-def _first(rows: int) -> sa.ColumnElement[int]:
+def _written_out(rows: int) -> sa.ColumnElement[int]:
     """So many, written out: where PostgreSQL is not told the number, it plans for a tenth of all that wait."""
     return sa.literal_column(str(rows), sa.Integer())
 
@@ -189,7 +189,7 @@ def _find_waiting(platforms: tuple[str, ...], announcing: bool) -> sa.CompoundSe
         # asked whether any exists, PostgreSQL may read the whole table for it: planned for any time, it does not know that
         # few are due, and expects to come upon one soon
         found = sa.select(targets.c.due_at).where(targets.c.platform == platform, *due)
-        return found.order_by(targets.c.due_at).limit(_first(1)).correlate(None).scalar_subquery()
+        return found.order_by(targets.c.due_at).limit(_written_out(1)).correlate(None).scalar_subquery()
 
     return sa.union_all(*(
         sa.select(sa.literal(one).label("platform")).where(first(one).is_not(None)) for one in platforms
@@ -203,7 +203,7 @@ def _oldest(announcing: bool, look: int) -> sa.Select[Any]:
         sa.select(*_columns(targets))
         .where(*_waits(targets, announcing), targets.c.due_at <= sa.bindparam("until"))
         .order_by(targets.c.due_at)
-        .limit(_first(look))
+        .limit(_written_out(look))
     )
 
 
@@ -238,7 +238,7 @@ def _next(
 
     def first(*conditions: sa.ColumnElement[bool]) -> sa.ScalarSelect[Any]:
         found = sa.select(table.c.id).where(*_waits(table, announcing), *conditions)
-        found = found.order_by(table.c.user_id, table.c.account_id, table.c.due_at).limit(_first(1))
+        found = found.order_by(table.c.user_id, table.c.account_id, table.c.due_at).limit(_written_out(1))
         return (found if walk is None else found.correlate(walk)).scalar_subquery()
 
     if after is None:
